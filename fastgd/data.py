@@ -1,0 +1,202 @@
+"""Data: from what a user passes to views that the kernels can read, without copying X.
+
+C-contiguous float32 and float64 arrays and CSR matrices of such values (int32 or int64 indices) are
+used in place, read-only and memory-mapped ones included. Dense integers stay as they are, too: the
+kernels convert a block of rows at a time, and `raw_scores` a block at a time for prediction. Other
+layouts (F-ordered, CSC, COO, data frames) are converted by scikit-learn's own validation. A subset
+of the rows is an array of row numbers: for training the kernels take one, for prediction `RowSubset`.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.validation import validate_data
+
+from .kernels import kernels
+
+__all__ = ["RowSubset", "make_rows", "padded", "raw_scores", "validated", "worst_scaled"]
+
+FLOATS = [np.float64, np.float32]
+INTEGERS = [
+    np.bool_,
+    np.int8,
+    np.uint8,
+    np.int16,
+    np.uint16,
+    np.int32,
+    np.uint32,
+    np.int64,
+    np.uint64,
+]
+PADDING = 16  # elements; the kernels read and write whole vectors of weights
+SCORE_BYTES = 1 << 20  # of converted or gathered rows at a time
+NO_TARGETS = object()
+
+
+class RowSubset:
+    """Some rows of a validated X, to predict on without copying them all.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix
+    rows : ndarray of int
+    """
+
+    def __init__(self, X, rows):
+        self.X, self.rows = X, rows
+        self.shape = (len(rows), X.shape[1])
+
+    def __array__(self, dtype=None, copy=None):
+        """For subclasses that do more with X than predict: the rows as a dense array."""
+        rows = self.X[self.rows]
+        return np.asarray(rows.toarray() if sp.issparse(rows) else rows, dtype=dtype)
+
+
+def validated(estimator, X, y=NO_TARGETS, *, reset, y_numeric=False):
+    """X, or X and y, checked by scikit-learn and laid out for the kernels.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose feature names and number of features are set (`reset`) or compared.
+    X : array-like or sparse matrix of shape (n_samples, n_features)
+    y : array-like of shape (n_samples,), optional
+    reset : bool
+        Whether this is the estimator's first sight of data.
+    y_numeric : bool, default=False
+        Whether y must be numbers.
+
+    Returns
+    -------
+    X : ndarray or CSR matrix, and y : ndarray of shape (n_samples,) if given
+
+    Raises
+    ------
+    ValueError
+        With scikit-learn's sentences for NaN, infinity, wrong shapes and types; with ours for a
+        sparse matrix whose indices lead outside it.
+    """
+    if isinstance(X, RowSubset):
+        return X
+    if sp.issparse(X):
+        refuse_broken(X)
+    settings = {
+        "accept_sparse": "csr",
+        "dtype": FLOATS if sp.issparse(X) else FLOATS + INTEGERS,
+        "order": "C",
+        "reset": reset,
+    }
+    if y is NO_TARGETS:
+        X = validate_data(estimator, X, **settings)
+    else:
+        X, y = validate_data(estimator, X, y, y_numeric=y_numeric, **settings)
+    if sp.issparse(X):
+        X = canonical(X)
+    elif not (X.flags.aligned and X.flags.c_contiguous):
+        X = X.copy()
+    return X if y is NO_TARGETS else (X, y)
+
+
+def refuse_broken(X):
+    """Refuse a compressed matrix whose structure would lead outside its buffers."""
+    if X.format not in ("csr", "csc") or X.ndim != 2:
+        return
+    major, minor = X.shape if X.format == "csr" else X.shape[::-1]
+    fault = _structure(X, major, minor)
+    if fault == 2:
+        raise ValueError(
+            f"X is not a sound {X.format.upper()} matrix: `indptr` must have {major + 1} entries, start "
+            "at 0, never fall and end within `data` and `indices`. Rebuild X, for example by scipy's "
+            "`coo_matrix(...).tocsr()`."
+        )
+    if fault == 3:
+        raise ValueError(
+            f"X is not a sound {X.format.upper()} matrix: `indices` has an entry outside 0 ... "
+            f"{minor - 1}, the range that shape {X.shape} allows. Rebuild X, or correct its shape."
+        )
+
+
+def _structure(X, major, minor):
+    indptr, indices = X.indptr, X.indices
+    if indptr.dtype != indices.dtype or indptr.dtype not in (np.int32, np.int64):
+        indptr, indices = indptr.astype(np.int64), indices.astype(np.int64)
+    if indptr.shape[0] != major + 1 or X.data.shape[0] < indptr[-1]:
+        return 2
+    indptr, indices = np.ascontiguousarray(indptr), np.ascontiguousarray(indices)
+    return kernels.check_csr(indptr, indices, minor, int(indptr[-1]))
+
+
+def canonical(X):
+    """A CSR matrix with each column once per row, in order; X itself if it is that already."""
+    if _structure(X, *X.shape) == 0:
+        return X
+    X = X.copy()
+    X.sum_duplicates()
+    return X
+
+
+def make_rows(X):
+    """The kernels' view of a validated matrix."""
+    if not sp.issparse(X):
+        return kernels.Rows(X.shape, X, X.dtype.kind + str(X.dtype.itemsize))
+    indices, indptr = X.indices, X.indptr
+    wide = np.int64 in (indices.dtype, indptr.dtype)
+    index = np.int64 if wide else np.int32
+    return kernels.Rows(
+        X.shape,
+        np.ascontiguousarray(X.data),
+        "f" + str(X.data.dtype.itemsize),
+        np.ascontiguousarray(indices, dtype=index),
+        np.ascontiguousarray(indptr, dtype=index),
+        wide,
+    )
+
+
+def padded(values, n_features, dtype):
+    """A vector of weights with room for whole vectors: values (None: zeros), then zeros."""
+    out = np.zeros(-(-n_features // PADDING) * PADDING, dtype=dtype)
+    if values is not None:
+        out[:n_features] = values
+    return out
+
+
+def raw_scores(X, coef, intercept):
+    """``X @ coef.T + intercept`` for validated X, integers a block at a time.
+
+    Parameters
+    ----------
+    X : ndarray, CSR matrix or RowSubset of shape (n_samples, n_features)
+    coef : ndarray or sparse matrix of shape (n_models, n_features)
+    intercept : ndarray of shape (n_models,)
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_models)
+    """
+    subset = isinstance(X, RowSubset)
+    if not subset and (sp.issparse(X) or X.dtype.kind == "f" or sp.issparse(coef)):
+        return safe_sparse_dot(X, coef.T, dense_output=True) + intercept
+    scores = np.empty((X.shape[0], coef.shape[0]), dtype=coef.dtype)
+    block = max(1, SCORE_BYTES // (X.shape[1] * coef.dtype.itemsize))
+    for start in range(0, X.shape[0], block):
+        at = slice(start, start + block)
+        if subset:
+            scores[at] = raw_scores(X.X[X.rows[at]], coef, intercept)
+        else:
+            scores[at] = raw_scores(X[at].astype(coef.dtype), coef, intercept)
+    return scores
+
+
+def worst_scaled(X, names=None):
+    """The feature with the largest values, for messages: (name, its largest, the features' median).
+
+    Looks at no more than 10,000 rows, evenly spaced.
+    """
+    sample = X[:: max(1, X.shape[0] // 10_000)]
+    largest = abs(sample).max(axis=0)
+    if sp.issparse(largest):
+        largest = largest.toarray()
+    largest = np.asarray(largest, dtype=np.float64).ravel()
+    worst = int(largest.argmax())
+    name = f"feature {worst}" if names is None else f"feature {names[worst]!r}"
+    return name, float(largest[worst]), float(np.median(largest))

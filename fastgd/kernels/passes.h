@@ -1,0 +1,702 @@
+/* Passes over rows: every loop that touches X, the weights or the penalty's arrays.
+ *
+ * A pass reads one row, or a few rows at once, and does all the work those bytes are needed for
+ * (axpy of one row and dot of the next, squared norms, truncation, averaging), because the loops of
+ * gradient descent are bound by loads, not by arithmetic. The epoch loops that call them are Cython
+ * (*.pxi). The arithmetic is written once on 32-byte vectors: GCC and clang lower them to AVX2, to
+ * two SSE2 or two NEON registers, as the build's flags allow; other compilers get a plain struct.
+ *
+ * Conventions
+ *   X       type of the data, W of the weights and of the arithmetic, I of CSR indices
+ *   w       weights without their scale (the true weight is scale * w), padded with zeros to a
+ *           multiple of LANES_MAX elements, so that the last vector of w can be read and written
+ *   ahead   the row that will be needed some rows later: one prefetch into L2 per cache line,
+ *           spread through the loop (a burst of prefetches in front of it gains nothing)
+ * Nothing here allocates, raises or keeps state.
+ */
+#ifndef FASTGD_PASSES_H
+#define FASTGD_PASSES_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__GNUC__) || defined(__clang__)
+#define FASTGD_INLINE inline __attribute__((always_inline))
+#define FASTGD_RESTRICT __restrict__
+#define FASTGD_PREFETCH(address) __builtin_prefetch((address), 0, 2)
+#ifndef FASTGD_NO_VECTOR_EXTENSIONS
+#define FASTGD_VECTOR_EXTENSIONS 1
+#endif
+#elif defined(_MSC_VER)
+#define FASTGD_INLINE __forceinline
+#define FASTGD_RESTRICT __restrict
+#if defined(_M_X64) || defined(_M_IX86)
+#include <xmmintrin.h>
+#define FASTGD_PREFETCH(address) _mm_prefetch((const char *)(address), _MM_HINT_T1)
+#endif
+#else
+#define FASTGD_INLINE inline
+#define FASTGD_RESTRICT
+#endif
+#ifndef FASTGD_PREFETCH
+#define FASTGD_PREFETCH(address) ((void)(address))
+#endif
+#if defined(_OPENMP) || defined(__GNUC__)
+#define FASTGD_SIMD_PRAGMA(text) _Pragma(#text)
+#define FASTGD_SIMD FASTGD_SIMD_PRAGMA(omp simd)
+#define FASTGD_SIMD_SUM(...) FASTGD_SIMD_PRAGMA(omp simd reduction(+ : __VA_ARGS__))
+#else
+#define FASTGD_SIMD
+#define FASTGD_SIMD_SUM(...)
+#endif
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace fastgd {
+namespace { /* internal linkage: each build of the kernels keeps its own code */
+
+typedef ptrdiff_t idx;
+
+enum { LANES_MAX = 16, CACHE_LINE = 64 };
+
+FASTGD_INLINE void prefetch(const void *address) { FASTGD_PREFETCH(address); }
+
+/* ---- 32-byte vectors ------------------------------------------------------------------------ */
+
+#ifdef FASTGD_VECTOR_EXTENSIONS
+typedef float f32v __attribute__((vector_size(32)));
+typedef double f64v __attribute__((vector_size(32)));
+typedef float f32x4 __attribute__((vector_size(16)));
+template <typename V> FASTGD_INLINE V choose(decltype(V() > V()) mask, V a, V b) { return mask ? a : b; }
+#else
+template <typename T> struct Plain {
+    enum { N = 32 / sizeof(T) };
+    T v[N];
+    T &operator[](int i) { return v[i]; }
+    T operator[](int i) const { return v[i]; }
+};
+template <typename T> struct PlainMask { bool v[32 / sizeof(T)]; };
+#define FASTGD_PLAIN(op)                                                                            \
+    template <typename T> FASTGD_INLINE Plain<T> operator op(Plain<T> a, Plain<T> b) {              \
+        for (int i = 0; i < Plain<T>::N; i++) a.v[i] = a.v[i] op b.v[i];                            \
+        return a;                                                                                   \
+    }
+FASTGD_PLAIN(+)
+FASTGD_PLAIN(-)
+FASTGD_PLAIN(*)
+#undef FASTGD_PLAIN
+template <typename T> FASTGD_INLINE void operator+=(Plain<T> &a, Plain<T> b) { a = a + b; }
+template <typename T> FASTGD_INLINE PlainMask<T> operator>(Plain<T> a, Plain<T> b) {
+    PlainMask<T> m;
+    for (int i = 0; i < Plain<T>::N; i++) m.v[i] = a.v[i] > b.v[i];
+    return m;
+}
+template <typename T> FASTGD_INLINE Plain<T> choose(PlainMask<T> m, Plain<T> a, Plain<T> b) {
+    for (int i = 0; i < Plain<T>::N; i++) a.v[i] = m.v[i] ? a.v[i] : b.v[i];
+    return a;
+}
+typedef Plain<float> f32v;
+typedef Plain<double> f64v;
+#endif
+
+template <typename W> struct Lanes;
+template <> struct Lanes<float> { typedef f32v V; enum { N = 8 }; };
+template <> struct Lanes<double> { typedef f64v V; enum { N = 4 }; };
+
+template <typename W> FASTGD_INLINE typename Lanes<W>::V splat(W a) {
+    typename Lanes<W>::V v;
+    for (int i = 0; i < Lanes<W>::N; i++) v[i] = a;
+    return v;
+}
+
+/* As a tree: the next step waits for this number. */
+template <typename W> FASTGD_INLINE double sum(typename Lanes<W>::V v) {
+    enum { HALF = Lanes<W>::N / 2 };
+    W part[HALF];
+    for (int i = 0; i < HALF; i++) part[i] = v[i] + v[i + HALF];
+    for (int n = HALF / 2; n > 0; n /= 2)
+        for (int i = 0; i < n; i++) part[i] += part[i + n];
+    return part[0];
+}
+
+/* Loads convert from the type of X to the type of the weights. `full` reads a vector, `tail` the last
+ * 1 ... N-1 elements of a row with zeros behind them: rows of X are not padded, and what follows the
+ * last one may not be ours. `inside` says that a whole vector lies before the tail. */
+template <typename W, typename X> struct Loader {
+    typedef typename Lanes<W>::V V;
+    static FASTGD_INLINE V full(const X *p) {
+        V v;
+        for (int i = 0; i < Lanes<W>::N; i++) v[i] = (W)p[i];
+        return v;
+    }
+    static FASTGD_INLINE V tail(const X *p, idx n, bool) {
+        V v = splat<W>(0);
+        for (idx i = 0; i < n; i++) v[i] = (W)p[i];
+        return v;
+    }
+};
+template <typename W> FASTGD_INLINE typename Lanes<W>::V load(const W *p) {
+    typename Lanes<W>::V v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+template <typename W> FASTGD_INLINE void store(W *p, typename Lanes<W>::V v) { memcpy(p, &v, sizeof v); }
+
+#if defined(__AVX2__) && defined(FASTGD_VECTOR_EXTENSIONS)
+/* A masked load still waits for the cache line behind the row, which nobody prefetched. So the tail is
+ * read as the end of the vector that ends with the row, and moved to the front. */
+static const int32_t LEADING[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+static const int32_t MOVE8[16] = {0, 1, 2, 3, 4, 5, 6, 7, 0, 0, 0, 0, 0, 0, 0, 0};
+FASTGD_INLINE __m256i leading8(idx n) { return _mm256_loadu_si256((const __m256i *)(LEADING + 8 - n)); }
+FASTGD_INLINE __m128i leading4(idx n) { return _mm_loadu_si128((const __m128i *)(LEADING + 8 - n)); }
+FASTGD_INLINE __m256 last8(__m256 v, idx n) {
+    const __m256i move = _mm256_loadu_si256((const __m256i *)(MOVE8 + 8 - n));
+    return _mm256_and_ps(_mm256_permutevar8x32_ps(v, move), _mm256_castsi256_ps(leading8(n)));
+}
+template <> struct Loader<float, float> {
+    static FASTGD_INLINE f32v full(const float *p) { return load<float>(p); }
+    static FASTGD_INLINE f32v tail(const float *p, idx n, bool inside) {
+        return (f32v)(inside ? last8(_mm256_loadu_ps(p + n - 8), n) : _mm256_maskload_ps(p, leading8(n)));
+    }
+};
+template <> struct Loader<double, double> {
+    static FASTGD_INLINE f64v full(const double *p) { return load<double>(p); }
+    static FASTGD_INLINE f64v tail(const double *p, idx n, bool inside) {
+        return inside ? (f64v)last8(_mm256_castpd_ps(_mm256_loadu_pd(p + n - 4)), 2 * n)
+                      : (f64v)_mm256_maskload_pd(p, leading8(2 * n));
+    }
+};
+template <> struct Loader<double, float> {
+    static FASTGD_INLINE f64v full(const float *p) { return (f64v)_mm256_cvtps_pd(_mm_loadu_ps(p)); }
+    static FASTGD_INLINE f64v tail(const float *p, idx n, bool inside) {
+        if (!inside) return (f64v)_mm256_cvtps_pd(_mm_maskload_ps(p, leading4(n)));
+        const __m128i move = _mm_loadu_si128((const __m128i *)(MOVE8 + 4 - n));
+        const __m128 v = _mm_permutevar_ps(_mm_loadu_ps(p + n - 4), move);
+        return (f64v)_mm256_cvtps_pd(_mm_and_ps(v, _mm_castsi128_ps(leading4(n))));
+    }
+};
+#endif
+
+template <typename W, typename X> struct Row {
+    const X *x;
+    explicit FASTGD_INLINE Row(const X *x_) : x(x_) {}
+    FASTGD_INLINE typename Lanes<W>::V operator()(idx j) const { return Loader<W, X>::full(x + j); }
+};
+template <typename W, typename X> struct Tail {
+    const X *x;
+    idx n;
+    FASTGD_INLINE Tail(const X *x_, idx n_) : x(x_), n(n_) {}
+    FASTGD_INLINE typename Lanes<W>::V operator()(idx j) const { return Loader<W, X>::tail(x + j, n, j > 0); }
+};
+
+/* Two vectors a turn: two independent sums hide the latency of the fused multiply-add. `body` is
+ * called as body.template at<k>(j, whole) / body.last(j, n); see the passes below. */
+template <typename W, typename Body> FASTGD_INLINE void sweep(idx d, Body &body) {
+    const idx n = Lanes<W>::N;
+    idx j = 0;
+    for (; j + 2 * n <= d; j += 2 * n) {
+        body.template full<0>(j);
+        body.template full<1>(j + n);
+    }
+    if (j + n <= d) {
+        body.template full<0>(j);
+        j += n;
+    }
+    if (j < d) body.tail(j, d - j);
+}
+
+/* ---- dense passes ---------------------------------------------------------------------------- */
+
+/* p = w . x and, for the norm of the weights and the passive-aggressive rules, xx = x . x. */
+template <typename X, typename W> struct DotBody {
+    typedef typename Lanes<W>::V V;
+    const X *x;
+    const W *w;
+    V p[2], xx[2];
+    template <int k, typename R> FASTGD_INLINE void at(idx j, R row) {
+        const V xv = row(j);
+        p[k] += load<W>(w + j) * xv;
+        xx[k] += xv * xv;
+    }
+    template <int k> FASTGD_INLINE void full(idx j) { at<k>(j, Row<W, X>(x)); }
+    FASTGD_INLINE void tail(idx j, idx n) { at<0>(j, Tail<W, X>(x, n)); }
+};
+
+template <typename X, typename W>
+inline void dot(const X *x, const W *w, idx d, double *p, double *xx) {
+    DotBody<X, W> b;
+    b.x = x;
+    b.w = w;
+    b.p[0] = b.p[1] = b.xx[0] = b.xx[1] = splat<W>(0);
+    sweep<W>(d, b);
+    *p = sum<W>(b.p[0] + b.p[1]);
+    *xx = sum<W>(b.xx[0] + b.xx[1]);
+}
+
+/* x . y of two rows of X: how much the step on one row moves the prediction of another.
+ * The weights only tell the type to add in. */
+template <typename X, typename W> inline double gram(const X *x, const X *y, const W *, idx d) {
+    typedef typename Lanes<W>::V V;
+    V a = splat<W>(0);
+    idx j = 0;
+    for (; j + Lanes<W>::N <= d; j += Lanes<W>::N) a += Loader<W, X>::full(x + j) * Loader<W, X>::full(y + j);
+    if (j < d) a += Loader<W, X>::tail(x + j, d - j, j > 0) * Loader<W, X>::tail(y + j, d - j, j > 0);
+    return sum<W>(a);
+}
+
+/* The pipelined pass, penalties none and l2:  w += c x0;  p = w . x2;  g = x1 . x2;  xx = x2 . x2.
+ * While it runs, the step of row 1 is already known, so that its own prediction (p + c1 g of the
+ * pass before) never waits for a whole pass, nor the pass for the loss's exponential. */
+template <typename X, typename W> struct PipeBody {
+    typedef typename Lanes<W>::V V;
+    const X *x0, *x1, *x2;
+    const char *ahead;
+    W *w;
+    V c, p[2], g[2], xx[2];
+    template <int k, typename R> FASTGD_INLINE void at(idx j, R r0, R r1, R r2) {
+        const V wv = load<W>(w + j) + c * r0(j);
+        const V b = r2(j);
+        store<W>(w + j, wv);
+        p[k] += wv * b;
+        g[k] += r1(j) * b;
+        xx[k] += b * b;
+    }
+    template <int k> FASTGD_INLINE void full(idx j) {
+        if (k == 0) FASTGD_PREFETCH(ahead + j * sizeof(X));
+        at<k>(j, Row<W, X>(x0), Row<W, X>(x1), Row<W, X>(x2));
+    }
+    FASTGD_INLINE void tail(idx j, idx n) { at<0>(j, Tail<W, X>(x0, n), Tail<W, X>(x1, n), Tail<W, X>(x2, n)); }
+};
+
+template <typename X, typename W>
+inline void pipe(const X *x0, const X *x1, const X *x2, const X *ahead, W *w, double c, idx d,
+                        double *p, double *g, double *xx) {
+    PipeBody<X, W> b;
+    b.x0 = x0;
+    b.x1 = x1;
+    b.x2 = x2;
+    b.ahead = (const char *)ahead;
+    FASTGD_PREFETCH((const char *)(ahead + d) - 1); /* rows seldom begin a cache line: one more */
+    b.w = w;
+    b.c = splat<W>((W)c);
+    b.p[0] = b.p[1] = b.g[0] = b.g[1] = b.xx[0] = b.xx[1] = splat<W>(0);
+    sweep<W>(d, b);
+    *p = sum<W>(b.p[0] + b.p[1]);
+    *g = sum<W>(b.g[0] + b.g[1]);
+    *xx = sum<W>(b.xx[0] + b.xx[1]);
+}
+
+/* What a fused pass carries besides the row: the truncation of the l1 penalty, the running average. */
+template <typename W> struct Extras {
+    W *q;             /* l1: penalty already applied to each weight (Tsuruoka et al. 2009) */
+    double u;         /* l1: penalty each weight should have received by now */
+    double scale;     /* scale of the weights at this step */
+    W *average;       /* averaging: see `settle_average` */
+    double average_c; /* averaging: what the row is multiplied with in the average */
+    double l1, sq;    /* out, if l1: norms (without scale) after the step, before the truncation */
+};
+
+/* Truncated gradient with cumulative penalty: z moves towards zero by (u + q) / scale, never through. */
+template <typename W>
+FASTGD_INLINE typename Lanes<W>::V truncate(typename Lanes<W>::V z, typename Lanes<W>::V *q, typename Lanes<W>::V u,
+                                            typename Lanes<W>::V scale, typename Lanes<W>::V inverse) {
+    typedef typename Lanes<W>::V V;
+    const V zero = splat<W>(0);
+    const V down = z - (u + *q) * inverse, up = z + (u - *q) * inverse;
+    const V positive = choose<V>(down > zero, down, zero), negative = choose<V>(zero > up, up, zero);
+    const V moved = choose<V>(z > zero, positive, choose<V>(zero > z, negative, z));
+    *q += scale * (moved - z);
+    return moved;
+}
+
+/* The fused pass, any penalty:  w += c x0, truncate, average;  p = w . x1;  xx = x1 . x1. */
+template <typename X, typename W, bool L1, bool AVERAGE> struct FusedBody {
+    typedef typename Lanes<W>::V V;
+    const X *x0, *x1;
+    const char *ahead;
+    W *w, *q, *average;
+    V c, average_c, u, scale, inverse, p[2], xx[2], l1[2], sq[2];
+    template <int k, typename R> FASTGD_INLINE void at(idx j, R r0, R r1) {
+        const V a = r0(j), b = r1(j), zero = splat<W>(0);
+        V wv = load<W>(w + j) + c * a;
+        if (AVERAGE) store<W>(average + j, load<W>(average + j) + average_c * a);
+        if (L1) {
+            V qv = load<W>(q + j);
+            l1[k] += choose<V>(wv > zero, wv, zero - wv);
+            sq[k] += wv * wv;
+            wv = truncate<W>(wv, &qv, u, scale, inverse);
+            store<W>(q + j, qv);
+        }
+        store<W>(w + j, wv);
+        p[k] += wv * b;
+        xx[k] += b * b;
+    }
+    template <int k> FASTGD_INLINE void full(idx j) {
+        if (k == 0) FASTGD_PREFETCH(ahead + j * sizeof(X));
+        at<k>(j, Row<W, X>(x0), Row<W, X>(x1));
+    }
+    FASTGD_INLINE void tail(idx j, idx n) { at<0>(j, Tail<W, X>(x0, n), Tail<W, X>(x1, n)); }
+};
+
+template <bool L1, bool AVERAGE, typename X, typename W>
+inline void fused_as(const X *x0, const X *x1, const X *ahead, W *w, double c, idx d, Extras<W> *e, double *p,
+                            double *xx) {
+    FusedBody<X, W, L1, AVERAGE> b;
+    b.x0 = x0;
+    b.x1 = x1;
+    b.ahead = (const char *)ahead;
+    FASTGD_PREFETCH((const char *)(ahead + d) - 1); /* rows seldom begin a cache line: one more */
+    b.w = w;
+    b.q = e->q;
+    b.average = e->average;
+    b.c = splat<W>((W)c);
+    b.average_c = splat<W>((W)e->average_c);
+    b.u = splat<W>((W)e->u);
+    b.scale = splat<W>((W)e->scale);
+    b.inverse = splat<W>((W)(1 / e->scale));
+    b.p[0] = b.p[1] = b.xx[0] = b.xx[1] = b.l1[0] = b.l1[1] = b.sq[0] = b.sq[1] = splat<W>(0);
+    sweep<W>(d, b);
+    *p = sum<W>(b.p[0] + b.p[1]);
+    *xx = sum<W>(b.xx[0] + b.xx[1]);
+    e->l1 = sum<W>(b.l1[0] + b.l1[1]);
+    e->sq = sum<W>(b.sq[0] + b.sq[1]);
+}
+
+template <typename X, typename W>
+inline void fused(const X *x0, const X *x1, const X *ahead, W *w, double c, idx d, Extras<W> *e, double *p,
+                         double *xx) {
+    if (e->q && e->average) fused_as<true, true>(x0, x1, ahead, w, c, d, e, p, xx);
+    else if (e->q) fused_as<true, false>(x0, x1, ahead, w, c, d, e, p, xx);
+    else if (e->average) fused_as<false, true>(x0, x1, ahead, w, c, d, e, p, xx);
+    else fused_as<false, false>(x0, x1, ahead, w, c, d, e, p, xx);
+}
+
+/* Mini-batches: predictions of up to four rows in one read of the weights. The four rows to come are
+ * prefetched in pairs, half of them here and half in axpy4. */
+template <typename X, typename W>
+inline void dot4(const X *const x[4], int rows, const X *const ahead[4], const W *w, idx d, double p[4]) {
+    typedef typename Lanes<W>::V V;
+    if (rows < 4) {
+        double xx;
+        for (int r = 0; r < rows; r++) dot(x[r], w, d, p + r, &xx);
+        return;
+    }
+    const idx n = Lanes<W>::N;
+    V a = splat<W>(0), b = a, c = a, e = a;
+    idx j = 0;
+    for (int r = 0; r < 4; r++) FASTGD_PREFETCH((const char *)(ahead[r] + d) - 1);
+    for (; j + n <= d; j += n) {
+        const V wv = load<W>(w + j);
+        FASTGD_PREFETCH(ahead[0] + j);
+        FASTGD_PREFETCH(ahead[1] + j);
+        a += wv * Loader<W, X>::full(x[0] + j);
+        b += wv * Loader<W, X>::full(x[1] + j);
+        c += wv * Loader<W, X>::full(x[2] + j);
+        e += wv * Loader<W, X>::full(x[3] + j);
+    }
+    if (j < d) {
+        const V wv = load<W>(w + j);
+        a += wv * Loader<W, X>::tail(x[0] + j, d - j, j > 0);
+        b += wv * Loader<W, X>::tail(x[1] + j, d - j, j > 0);
+        c += wv * Loader<W, X>::tail(x[2] + j, d - j, j > 0);
+        e += wv * Loader<W, X>::tail(x[3] + j, d - j, j > 0);
+    }
+    p[0] = sum<W>(a);
+    p[1] = sum<W>(b);
+    p[2] = sum<W>(c);
+    p[3] = sum<W>(e);
+}
+
+/* The same rows added to the gradient in one read of it: g += sum_r c_r x_r. */
+template <typename X, typename W>
+inline void axpy4(const X *const x[4], int rows, const X *const ahead[4], const double c[4], W *g, idx d) {
+    typedef typename Lanes<W>::V V;
+    const idx n = Lanes<W>::N;
+    const X *const x0 = x[0], *const x1 = x[rows > 1], *const x2 = x[rows > 2 ? 2 : 0], *const x3 = x[rows > 3 ? 3 : 0];
+    const V c0 = splat<W>((W)c[0]), c1 = splat<W>((W)(rows > 1 ? c[1] : 0));
+    const V c2 = splat<W>((W)(rows > 2 ? c[2] : 0)), c3 = splat<W>((W)(rows > 3 ? c[3] : 0));
+    idx j = 0;
+    for (; j + n <= d; j += n) {
+        FASTGD_PREFETCH(ahead[2] + j);
+        FASTGD_PREFETCH(ahead[3] + j);
+        store<W>(g + j, load<W>(g + j) + c0 * Loader<W, X>::full(x0 + j) + c1 * Loader<W, X>::full(x1 + j) +
+                            c2 * Loader<W, X>::full(x2 + j) + c3 * Loader<W, X>::full(x3 + j));
+    }
+    if (j < d) {
+        const idx m = d - j;
+        const bool inside = j > 0;
+        store<W>(g + j, load<W>(g + j) + c0 * Loader<W, X>::tail(x0 + j, m, inside) +
+                            c1 * Loader<W, X>::tail(x1 + j, m, inside) + c2 * Loader<W, X>::tail(x2 + j, m, inside) +
+                            c3 * Loader<W, X>::tail(x3 + j, m, inside));
+    }
+}
+
+/* ---- CSR passes: one row has nnz columns `col`, all different, and values x ---------------------- */
+
+template <typename X, typename I> FASTGD_INLINE void prefetch_row(const X *x, const I *col, idx nnz) {
+    for (idx k = 0; k < nnz; k += CACHE_LINE / (idx)sizeof(X)) FASTGD_PREFETCH(x + k);
+    for (idx k = 0; k < nnz; k += CACHE_LINE / (idx)sizeof(I)) FASTGD_PREFETCH(col + k);
+    FASTGD_PREFETCH(x + nnz - 1);
+    FASTGD_PREFETCH(col + nnz - 1);
+}
+
+/* p = w . x, xx = x . x; the gathered weights stay in z, so that the step needs no second gather. */
+template <typename X, typename W, typename I>
+inline void csr_dot(const X *FASTGD_RESTRICT x, const I *FASTGD_RESTRICT col, idx nnz, const W *FASTGD_RESTRICT w,
+                    W *FASTGD_RESTRICT z, double *p, double *xx) {
+    W a = 0, b = 0;
+    FASTGD_SIMD_SUM(a, b)
+    for (idx k = 0; k < nnz; k++) {
+        const W zk = w[col[k]], xk = (W)x[k];
+        z[k] = zk;
+        a += zk * xk;
+        b += xk * xk;
+    }
+    *p = a;
+    *xx = b;
+}
+
+template <typename X, typename W, typename I>
+inline void csr_step(const X *FASTGD_RESTRICT x, const I *FASTGD_RESTRICT col, idx nnz, const W *FASTGD_RESTRICT z,
+                     double c, W *FASTGD_RESTRICT w) {
+    const W cw = (W)c;
+    for (idx k = 0; k < nnz; k++) w[col[k]] = z[k] + cw * (W)x[k];
+}
+
+/* w += c x for rows of a batch, which may share columns; returns the growth of w . w. */
+template <typename X, typename W, typename I>
+inline double csr_axpy(const X *x, const I *col, idx nnz, double c, W *w) {
+    double growth = 0;
+    for (idx k = 0; k < nnz; k++) {
+        const W old = w[col[k]], step = (W)c * (W)x[k];
+        w[col[k]] = old + step;
+        growth += (double)step * (2 * (double)old + step);
+    }
+    return growth;
+}
+
+/* The l1 penalty on CSR. The truncation acts on every weight at every step; here a weight is brought
+ * up to date when its column is next read (`csr_late`), which gives the same weights: while a weight
+ * stays away from zero, it has moved by the sum of the steps' penalties, and once at zero it stays
+ * there. With a scale (elastic net) that sum is U = sum of eta_k l1 / scale_k = (1 / scale - 1) l1 / l2,
+ * so that the scale at the moment when a weight reached zero, and with it the step and the penalty paid
+ * until then, follow from U (exactly for a constant learning rate, else up to the rate's change).
+ *
+ * Norms of the weights cannot be summed over all columns at each row. They are kept for the weights
+ * as if all of them moved on (`l1`, `sq` over `active` weights), and corrected when a weight turns out
+ * to have stopped at zero in the meantime: where it would be by now is `over` beyond zero, and it was
+ * over - step, over - 2 step ... at the steps before. */
+struct Truncation {
+    double u, U, step;       /* penalty so far; the same over the scale; share of the last step in U */
+    double charge, scale;    /* penalty of the last step; scale of the weights */
+    double l1_over_l2;       /* elastic net */
+    double factor, decay;    /* of the scale in the last step, and minus its logarithm */
+    double active, l1, sq;   /* virtual norms, without scale */
+    double seen_l1, seen_sq; /* norms after the last step, before its truncation */
+    double late_l1, late_sq; /* out: what the sums of past norms were short of, without scale */
+    double over_l1, over_sq; /* out: the same of the norms after the last step */
+    double near_l1, near_sq; /* out: the share of late_l1, late_sq that the last step's sum has */
+};
+
+/* Penalty that a weight of size `size`, up to date at U = last, had paid when it reached zero. */
+template <typename W> FASTGD_INLINE W paid_at_zero(const Truncation *t, double size, double last) {
+    const double stopped = 1 / (1 + (last + size) / t->l1_over_l2); /* scale at that moment */
+    const double steps = floor(log(stopped / t->scale) / t->decay);
+    const double scale = t->scale * exp(steps * t->decay);
+    const double before = (t->factor / scale - 1) * t->l1_over_l2; /* U one step earlier */
+    return (W)(t->u - (steps + 1) * t->charge + scale * (size - (before - last)));
+}
+
+/* Bring the weights of a row up to date; z and r receive weight and penalty of each column. */
+template <typename W, typename I>
+inline void csr_late(const I *FASTGD_RESTRICT col, idx nnz, const W *FASTGD_RESTRICT w, const W *FASTGD_RESTRICT q,
+                     const W *FASTGD_RESTRICT last, W *FASTGD_RESTRICT z, W *FASTGD_RESTRICT r, Truncation *t) {
+    W gone = 0, gone_l1 = 0, gone_sq = 0;
+    const W u = (W)t->u, U = (W)t->U;
+    bool stopped = false;
+    if (!last) {
+        W over = 0;
+        FASTGD_SIMD_SUM(gone, gone_l1, gone_sq, over)
+        for (idx k = 0; k < nnz; k++) {
+            const W zk = w[col[k]], qk = q[col[k]];
+            const W sign = (W)(zk > 0) - (W)(zk < 0), on = sign * sign;
+            const W v = sign * zk - (u + sign * qk); /* where the weight would be, had zero not stopped it */
+            const W kept = v > 0 ? v : 0;
+            const W moved = sign * kept;
+            z[k] = moved;
+            r[k] = qk + (moved - zk);
+            gone += on;
+            gone_l1 += on * v;
+            gone_sq += on * v * v;
+            over += on * (kept - v);
+        }
+        stopped = over > 0;
+    } else {
+        for (idx k = 0; k < nnz; k++) {
+            const W zk = w[col[k]];
+            z[k] = zk;
+            r[k] = q[col[k]];
+            if (zk == 0) continue;
+            const W sign = zk > 0 ? (W)1 : (W)-1, v = sign * zk - (U - last[col[k]]);
+            z[k] = v > 0 ? sign * v : 0;
+            r[k] = -sign * (v > 0 ? u : paid_at_zero<W>(t, sign * zk, last[col[k]]));
+            gone += 1;
+            gone_l1 += v;
+            gone_sq += v * v;
+            stopped |= v < 0;
+        }
+    }
+    t->active -= gone;
+    t->l1 -= gone_l1;
+    t->sq -= gone_sq;
+    if (!stopped || !(t->step > 0)) return;
+    for (idx k = 0; k < nnz; k++) {
+        const double zk = fabs((double)w[col[k]]), sign = w[col[k]] < 0 ? -1 : 1;
+        const double v = zk - (last ? (double)U - last[col[k]] : (double)u + sign * q[col[k]]);
+        if (zk == 0 || v >= 0) continue;
+        const double now = -v / t->step - 1, m = now - 1, n = ceil(m > 0 ? m : 0);
+        if (now > 0) {
+            t->over_l1 += now * t->step;
+            t->over_sq -= now * now * t->step * t->step;
+        }
+        if (m > 0) {
+            t->near_l1 += m * t->step;
+            t->near_sq -= m * m * t->step * t->step;
+        }
+        t->late_l1 += t->step * n * (m - (n - 1) / 2);
+        t->late_sq -= t->step * t->step * n * (m * m - m * (n - 1) + (n - 1) * (2 * n - 1) / 6);
+    }
+}
+
+/* One step on a row whose weights z, r are up to date: z += c x, truncate to penalty u, write back. */
+template <typename X, typename W, typename I>
+inline void csr_truncated_step(const X *FASTGD_RESTRICT x, const I *FASTGD_RESTRICT col, idx nnz, double c,
+                               W *FASTGD_RESTRICT z, W *FASTGD_RESTRICT r, W *FASTGD_RESTRICT w, W *FASTGD_RESTRICT q,
+                               W *FASTGD_RESTRICT last, Truncation *t) {
+    W active = 0, l1 = 0, sq = 0, seen_l1 = 0, seen_sq = 0;
+    const W cw = (W)c, u = (W)t->u, scale = (W)t->scale, inverse = (W)(1 / t->scale), step = (W)t->step;
+    FASTGD_SIMD_SUM(active, l1, sq, seen_l1, seen_sq)
+    for (idx k = 0; k < nnz; k++) {
+        const W zk = z[k] + cw * (W)x[k], qk = r[k];
+        const W sign = (W)(zk > 0) - (W)(zk < 0), size = sign * zk;
+        const W v = size - (u + sign * qk) * inverse, kept = v > 0 ? v : 0, moved = sign * kept;
+        const W on = (W)(kept > 0), counted = on * (kept + step); /* `advance` takes the step off again */
+        z[k] = moved;
+        r[k] = qk + scale * (moved - zk);
+        active += on;
+        l1 += counted;
+        sq += counted * counted;
+        seen_l1 += size;
+        seen_sq += size * size;
+    }
+    for (idx k = 0; k < nnz; k++) {
+        w[col[k]] = z[k];
+        q[col[k]] = r[k];
+    }
+    if (last)
+        for (idx k = 0; k < nnz; k++) last[col[k]] = (W)t->U;
+    t->seen_l1 = t->l1 + seen_l1;
+    t->seen_sq = t->sq + seen_sq;
+    t->active += active;
+    t->l1 += l1;
+    t->sq += sq;
+}
+
+/* The same in three parts, for batches whose rows share columns: put a row's weights back ... */
+template <typename W, typename I>
+inline void csr_put(const I *col, idx nnz, const W *z, const W *r, W *w, W *q, W *last, Truncation *t) {
+    for (idx k = 0; k < nnz; k++) {
+        const double v = z[k];
+        w[col[k]] = z[k];
+        q[col[k]] = r[k];
+        t->active += (double)(v != 0);
+        t->l1 += fabs(v);
+        t->sq += v * v;
+    }
+    if (last)
+        for (idx k = 0; k < nnz; k++) last[col[k]] = (W)t->U;
+}
+
+/* ... w += c x ... */
+template <typename X, typename W, typename I>
+inline void csr_add(const X *x, const I *col, idx nnz, double c, W *w, Truncation *t) {
+    for (idx k = 0; k < nnz; k++) {
+        const W old = w[col[k]], now = old + (W)c * (W)x[k];
+        w[col[k]] = now;
+        t->active += (double)(now != 0) - (double)(old != 0);
+        t->l1 += fabs((double)now) - fabs((double)old);
+        t->sq += (double)now * now - (double)old * old;
+    }
+}
+
+/* ... and truncate, after `advance`; a column met again has nothing left to pay. */
+template <typename W, typename I>
+inline void csr_truncate(const I *col, idx nnz, W *w, W *q, W *last, Truncation *t) {
+    const W u = (W)t->u, scale = (W)t->scale, inverse = (W)(1 / t->scale);
+    for (idx k = 0; k < nnz; k++) {
+        const W z = w[col[k]], sign = (W)(z > 0) - (W)(z < 0), size = sign * z;
+        const W due = u + sign * q[col[k]];
+        if (last) last[col[k]] = (W)t->U;
+        if (z == 0 || due == 0) continue;
+        const W v = size - due * inverse, kept = v > 0 ? v : 0;
+        const double assumed = size - t->step;
+        w[col[k]] = sign * kept;
+        q[col[k]] = kept > 0 ? -sign * u : q[col[k]] - scale * z; /* exactly, for `due == 0` next time */
+        t->active -= (double)(kept == 0);
+        t->l1 += kept - assumed;
+        t->sq += (double)kept * kept - assumed * assumed;
+    }
+}
+
+/* All active weights move on by the step's share of the penalty. */
+FASTGD_INLINE void advance(Truncation *t) {
+    t->sq += t->step * (t->active * t->step - 2 * t->l1);
+    t->l1 -= t->active * t->step;
+}
+
+/* ---- passes over the weights ---------------------------------------------------------------------- */
+
+/* Put the scale into the weights: w *= scale. */
+template <typename W> inline void rescale(W *w, idx d, double scale) {
+    if (scale != 1)
+        for (idx j = 0; j < d; j++) w[j] *= (W)scale;
+}
+
+/* The running average: average = (average + a w) / b, with the unscaled w (Bottou 2012, section 5.2:
+ * average and weights as sums of the same rows). */
+template <typename W> inline void settle_average(const W *w, W *average, idx d, double a, double b) {
+    if (average)
+        for (idx j = 0; j < d; j++) average[j] = (W)((average[j] + (W)a * w[j]) * (W)(1 / b));
+}
+
+struct Norms {
+    double l1, sq, active, moved; /* sums over the weights; moved = squared distance to `previous` */
+};
+
+template <typename W> inline Norms norms(const W *w, const W *previous, idx d) {
+    double l1 = 0, sq = 0, active = 0, moved = 0;
+    FASTGD_SIMD_SUM(l1, sq, active)
+    for (idx j = 0; j < d; j++) {
+        const double v = w[j];
+        l1 += fabs(v);
+        sq += v * v;
+        active += (double)(v != 0);
+    }
+    if (previous) {
+        FASTGD_SIMD_SUM(moved)
+        for (idx j = 0; j < d; j++) {
+            const double v = (double)w[j] - (double)previous[j];
+            moved += v * v;
+        }
+    }
+    const Norms result = {l1, sq, active, moved};
+    return result;
+}
+
+}  // namespace
+}  // namespace fastgd
+
+#endif

@@ -1,0 +1,72 @@
+# Declarations of the C++ passes (passes.h) and losses (losses.h).
+
+ctypedef fused X:
+    float
+    double
+
+ctypedef fused W:
+    float
+    double
+
+ctypedef fused I:
+    int32_t
+    int64_t
+
+ctypedef Py_ssize_t idx
+
+cdef extern from "passes.h" namespace "fastgd" nogil:
+    void prefetch(const void *address)
+
+    cdef cppclass Extras[T]:
+        T *q
+        double u
+        double scale
+        T *average
+        double average_c
+        double l1
+        double sq
+
+    cdef struct Truncation:
+        double u, U, step, charge, scale, l1_over_l2, factor, decay
+        double active, l1, sq, seen_l1, seen_sq, late_l1, late_sq, over_l1, over_sq, near_l1, near_sq
+
+    cdef struct Norms:
+        double l1, sq, active, moved
+
+    void dot[T, V](const T *x, const V *w, idx d, double *p, double *xx)
+    double gram[T, V](const T *x, const T *y, const V *w, idx d)
+    void pipe[T, V](const T *x0, const T *x1, const T *x2, const T *ahead, V *w, double c, idx d,
+                    double *p, double *g, double *xx)
+    void fused[T, V](const T *x0, const T *x1, const T *ahead, V *w, double c, idx d, Extras[V] *e,
+                     double *p, double *xx)
+    void dot4[T, V](const T **x, int rows, const T **ahead, const V *w, idx d, double *p)
+    void axpy4[T, V](const T **x, int rows, const T **ahead, const double *c, V *g, idx d)
+
+    void prefetch_row[T, J](const T *x, const J *col, idx nnz)
+    void csr_dot[T, V, J](const T *x, const J *col, idx nnz, const V *w, V *z, double *p, double *xx)
+    void csr_step[T, V, J](const T *x, const J *col, idx nnz, const V *z, double c, V *w)
+    double csr_axpy[T, V, J](const T *x, const J *col, idx nnz, double c, V *w)
+    void csr_late[V, J](const J *col, idx nnz, const V *w, const V *q, const V *last, V *z, V *r,
+                        Truncation *t)
+    void csr_truncated_step[T, V, J](const T *x, const J *col, idx nnz, double c, V *z, V *r, V *w, V *q,
+                                     V *last, Truncation *t)
+    void csr_put[V, J](const J *col, idx nnz, const V *z, const V *r, V *w, V *q, V *last, Truncation *t)
+    void csr_add[T, V, J](const T *x, const J *col, idx nnz, double c, V *w, Truncation *t)
+    void csr_truncate[V, J](const J *col, idx nnz, V *w, V *q, V *last, Truncation *t)
+    void advance(Truncation *t)
+
+    void rescale[V](V *w, idx d, double scale)
+    void settle_average[V](const V *w, V *average, idx d, double a, double b)
+    Norms norms[V](const V *w, const V *previous, idx d)
+
+cdef extern from "losses.h" namespace "fastgd" nogil:
+    cdef struct LossEntry:
+        const char *name
+        int task
+        const char *parameter
+        double value
+    const LossEntry *LOSS_TABLE
+    int N_LOSSES
+    double loss_value(int id, double y, double p, double a)
+    double loss_gradient(int id, double y, double p, double a)
+    double loss_sum(int id, const double *y, const double *p, const double *weight, idx n, double a)

@@ -1,0 +1,1502 @@
+"""SGDClassifier, SGDRegressor and SGDOneClassSVM: scikit-learn's estimators, trained by our kernels.
+
+Each class subclasses scikit-learn's own, so that ``isinstance`` holds, inherits what reads fitted
+attributes (probabilities, sparsify, tags), and overrides what trains or touches private code. What
+the three share is `_Descending`: checks, the way from parameters to a `Plan`, from a `FitResult` to
+attributes, and the sentences about fits that went wrong. No loop over rows or epochs lives here.
+
+Fitted state, for `partial_fit`, `warm_start` and pickles: `coef_` and `intercept_` (or `offset_`) are
+what predicts; while averaging, `_standard_coef`, `_standard_intercept`, `_average_coef` and
+`_average_intercept` hold both sequences; `t_` counts steps.
+"""
+
+import sys
+import warnings
+from dataclasses import replace
+from numbers import Integral, Real
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import SGDClassifier as _SGDClassifier
+from sklearn.linear_model import SGDOneClassSVM as _SGDOneClassSVM
+from sklearn.linear_model import SGDRegressor as _SGDRegressor
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted
+
+from .. import __version__
+from ..callbacks import CallbackSupportMixin, fit_task
+from ..compat import (
+    Hidden,
+    Interval,
+    StrOptions,
+    check_first_call,
+    check_sample_weight,
+    fit_context,
+    validation_score,
+    warn_power_t,
+)
+from ..data import RowSubset, make_rows, raw_scores, validated, worst_scaled
+from ..history import joined, stacked
+from ..kernels import kernels
+from ..losses import LOSSES
+from ..penalties import PENALTIES, strengths
+from ..schedules import SCHEDULES, make_schedule
+from ..training import Overflow, Plan, Problem, objective_check, train
+
+__all__ = ["SGDClassifier", "SGDOneClassSVM", "SGDRegressor"]
+
+MAX_INT = np.iinfo(np.int32).max
+STATE_VERSION = 1  # of pickles; raised when the fitted state changes meaning
+PASSIVE_AGGRESSIVE = ("pa1", "pa2")
+SEARCH = ("sklearn.model_selection._validation", "_fit_and_score")
+
+_COMMON = {
+    "fit_intercept": ["boolean"],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "tol": [Interval(Real, 0, None, closed="left"), None],
+    "shuffle": ["boolean"],
+    "verbose": ["verbose"],
+    "random_state": ["random_state"],
+    "learning_rate": [StrOptions(set(SCHEDULES))],
+    "eta0": [Interval(Real, 0, None, closed="neither")],
+    "power_t": [Interval(Real, None, None, closed="neither")],
+    "warm_start": ["boolean"],
+    "average": [Interval(Integral, 0, None, closed="neither"), "boolean"],
+    "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"full"})],
+}
+_PENALISED = {
+    "penalty": [StrOptions({name for name in PENALTIES if name}), None],
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
+    "epsilon": [Interval(Real, 0, None, closed="left")],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+}
+
+
+def _names(task):
+    return {name for name, loss in LOSSES.items() if task in loss.tasks}
+
+
+class _Descending(CallbackSupportMixin):
+    """What the three estimators share; stands before scikit-learn's class among the bases."""
+
+    # -- parameters -------------------------------------------------------------------------------
+
+    def _check_combinations(self, partial=False):
+        """Refuse parameters that are valid alone but not together."""
+        early_stopping = getattr(self, "early_stopping", False)
+        loss, hinge = self._loss(), isinstance(self, _SGDClassifier)
+        if early_stopping and partial:
+            raise ValueError(
+                "early_stopping should be False with partial_fit: one epoch at a time leaves nothing "
+                "to stop. Call fit, or watch the score between the calls yourself."
+            )
+        if self.learning_rate == "optimal" and self._alpha() == 0:
+            raise ValueError(
+                "alpha must be > 0 since learning_rate is 'optimal'. alpha is used to compute the "
+                "optimal learning rate. Set another learning_rate, such as 'invscaling'."
+            )
+        needed = "hinge" if hinge or self._one_class else "epsilon_insensitive"
+        if self.learning_rate in PASSIVE_AGGRESSIVE and loss.name != needed:
+            raise ValueError(f"Learning rate '{self.learning_rate}' only works with loss '{needed}'.")
+        if getattr(self, "penalty", None) == "elasticnet" and self.l1_ratio is None:
+            raise ValueError("l1_ratio must be set when penalty is 'elasticnet'")
+
+    _one_class = False
+
+    def _loss(self):
+        return LOSSES[self.loss]
+
+    def _alpha(self):
+        return self.alpha
+
+    def _plan(self, max_iter, n_samples):
+        loss = self._loss()
+        parameter = getattr(self, loss.parameter) if loss.parameter else 0.0
+        if self._one_class:
+            l1, l2 = 0.0, self.nu
+        else:
+            l1, l2 = strengths(self.penalty, self.alpha, self.l1_ratio)
+        schedule = make_schedule(
+            self.learning_rate,
+            eta0=self.eta0,
+            power_t=self.power_t,
+            alpha=self._alpha(),
+            loss=loss,
+            parameter=parameter,
+        )
+        return Plan(
+            loss=loss,
+            parameter=parameter,
+            l1=l1,
+            l2=l2,
+            schedule=schedule,
+            learning_rate=self.learning_rate,
+            eta0=self.eta0,
+            max_iter=max_iter,
+            tol=self.tol,
+            n_iter_no_change=getattr(self, "n_iter_no_change", 5),
+            fit_intercept=self.fit_intercept,
+            average=int(self.average),
+            batch_size=self.batch_size,
+            nu=self.nu if self._one_class else None,
+            early_stopping=getattr(self, "early_stopping", False),
+            verbose=int(self.verbose),
+        )
+
+    def _check_batch_size(self, n_samples):
+        if self.batch_size != "full" and self.batch_size > n_samples:
+            raise ValueError(
+                f"batch_size={self.batch_size} is more than the {n_samples} rows of X. Set a smaller "
+                "one, or batch_size='full' for one step per epoch over all rows."
+            )
+
+    # -- data -------------------------------------------------------------------------------------
+
+    def _weights(self, sample_weight, X, dtype):
+        """Validated row weights, or None where all rows count the same."""
+        if sample_weight is None:
+            return None
+        lenient = getattr(self, "early_stopping", False)  # the split has its own sentence for it
+        return check_sample_weight(sample_weight, X, dtype, allow_all_zero=lenient)
+
+    def _weight_dtype(self, X):
+        """Type of the weights: as in an earlier call, else float32 for float32 data."""
+        coef = getattr(self, "coef_", None)
+        if coef is not None and coef.dtype in (np.float32, np.float64):
+            return coef.dtype
+        return np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+
+    def _split(self, y, weight):
+        """Internal validation split: (training rows, validation rows), int32; (None, None) without."""
+        if not getattr(self, "early_stopping", False):
+            return None, None
+        splitter = ShuffleSplit if isinstance(self, _SGDRegressor) else StratifiedShuffleSplit
+        split = splitter(test_size=self.validation_fraction, random_state=self.random_state)
+        training, validation = next(split.split(np.zeros((len(y), 1)), y))
+        if weight is not None and not weight[validation].any():
+            raise ValueError(
+                "The sample weights for validation set are all zero, consider using a different "
+                "random state."
+            )
+        return np.sort(training).astype(np.int32), np.sort(validation).astype(np.int32)
+
+    def _user_validation(self, X, X_val, y_val, sample_weight_val):
+        """The user's own validation set, checked; None without."""
+        if X_val is None:
+            if y_val is not None or sample_weight_val is not None:
+                raise ValueError("y_val and sample_weight_val need X_val, the validation rows.")
+            return None
+        if y_val is None:
+            raise ValueError("X_val needs y_val, the targets of the validation rows.")
+        if _same_length(X, X_val) and _inside_search():
+            raise ValueError(
+                f"X_val has as many rows as X, {_length(X)}, inside one of scikit-learn's searches. "
+                "Those cut such a fit parameter to the rows of each training fold without saying so. "
+                "Pass a validation set with another number of rows, or leave validation to the "
+                "search (early_stopping=True splits each training fold by itself)."
+            )
+        X_val, y_val = validated(self, X_val, y_val, reset=False)
+        if sample_weight_val is not None:
+            sample_weight_val = check_sample_weight(
+                sample_weight_val, X_val, np.float64, allow_all_zero=False
+            )
+        return X_val, y_val, sample_weight_val
+
+    def _start(self, n_models, n_features, dtype, coef_init, intercept_init, intercept_name="intercept"):
+        """Weights to begin with, of shape (n_models, n_features) and (n_models,)."""
+        coef = np.zeros((n_models, n_features), dtype=dtype)
+        intercept = np.zeros(n_models, dtype=dtype)
+        if coef_init is not None:
+            coef_init = coef_init.toarray() if sp.issparse(coef_init) else np.asarray(coef_init, dtype)
+            expected = (n_models, n_features)
+            if (n_models > 1 and coef_init.shape != expected) or coef_init.size != coef.size:
+                raise ValueError(
+                    "Provided coef_init does not match dataset: it has shape "
+                    f"{coef_init.shape}, the data need {expected}."
+                )
+            coef[:] = coef_init.reshape(coef.shape)
+        if intercept_init is not None:
+            intercept_init = np.asarray(intercept_init, dtype)
+            if intercept_init.size != n_models or intercept_init.ndim > 1:
+                raise ValueError(
+                    f"Provided {intercept_name}_init does not match dataset: it has shape "
+                    f"{intercept_init.shape}, the data need ({n_models},)."
+                )
+            intercept[:] = intercept_init
+        if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
+            raise ValueError(f"coef_init and {intercept_name}_init must be finite numbers.")
+        return coef, intercept
+
+    # -- training ---------------------------------------------------------------------------------
+
+    def _shuffles(self):
+        return self.shuffle and self.batch_size != "full"  # the sum over all rows has no order
+
+    def _descend(self, X, y, weight, problems, plan, seed, partial, models, describe, n_jobs=None):
+        """Train every problem, one after another or in threads, and set what they leave behind.
+
+        X, y and weight are for the callbacks; `problems(i)` prepares the i-th model. `models` are
+        the weights of all models, of shapes (n_models, d) and (n_models,), for callbacks that ask for
+        a fitted estimator in between; `describe` turns them into fitted attributes.
+        """
+        coefs, intercepts = models
+        began = intercepts.copy()
+        metadata = {"sample_weight": weight}
+
+        def fit_one(i, task=None):
+            def snapshot(coef, intercept):
+                coefs[i], intercepts[i] = coef, intercept
+                return describe(coefs.copy(), intercepts.copy())
+
+            problem = problems(i)
+            order = kernels.Order(X.shape[0], seed, problem.chosen)
+            return train(problem, plan, order, task, snapshot), problem
+
+        n_models = len(intercepts)
+        try:
+            with fit_task(self, plan.max_iter * n_models, X=X, y=y, metadata=metadata) as task:
+                if n_models == 1 or task.active:
+                    task_or_none = task if task.active else None
+                    done = [fit_one(i, task_or_none) for i in range(n_models)]
+                else:
+                    done = Parallel(n_jobs=n_jobs, verbose=plan.verbose, require="sharedmem")(
+                        delayed(fit_one)(i) for i in range(n_models)
+                    )
+                self._store([result for result, _ in done], plan, partial, began, X.shape[0])
+        except Overflow as error:
+            raise ValueError(self._overflow_sentence(X, error)) from None
+        for result, _ in done:
+            if result.failure is not None:
+                raise result.failure
+        if not partial:
+            self._warn(X, done, plan)
+        return self
+
+    def _store(self, results, plan, partial, began, n_samples):
+        """Results to attributes; `began` are the intercepts that training started from."""
+        n_models = len(results)
+        coef = np.array([result.coef for result in results])
+        intercept = np.array([result.intercept for result in results], dtype=coef.dtype)
+        histories = stacked([result.history for result in results])
+        reasons = [result.stop_reason for result in results]
+        self.n_iter_ = max(result.n_iter for result in results)
+        per_epoch = n_samples if plan.batch_size == 1 else results[0].steps // results[0].n_iter
+        self.t_ += self.n_iter_ * per_epoch
+        self.history_ = joined(getattr(self, "history_", None) if partial else None, histories)
+        if partial:
+            reasons = ["partial_fit runs one epoch."] * n_models
+        self.stop_reason_ = reasons if n_models > 1 else reasons[0]
+        if plan.average:
+            averaged = plan.average <= self.t_ - 1.0
+            self._average_coef = np.array([result.average_coef for result in results])
+            self._average_intercept = np.array(
+                [result.average_intercept for result in results], dtype=coef.dtype
+            )
+            self._standard_coef = coef
+            keep = averaged and self._keeps_intercept and n_models == 1
+            self._standard_intercept = began if keep else intercept
+            if averaged:
+                coef, intercept = self._average_coef, self._average_intercept
+        elif partial and self._same_layout(coef):
+            # in place: views that a program holds follow partial_fit, as with scikit-learn
+            self.coef_.reshape(coef.shape)[:] = coef
+            coef = None
+        self._set_model(coef, intercept)
+
+    # scikit-learn's binary classifier does not store the intercept while its average is in use, so that
+    # each partial_fit starts from an older one: kept, for the same coefficients
+    _keeps_intercept = False
+
+    def _same_layout(self, coef):
+        old = getattr(self, "coef_", None)
+        return (
+            isinstance(old, np.ndarray)
+            and old.dtype == coef.dtype
+            and old.size == coef.size
+            and old.flags.writeable
+            and old.flags.c_contiguous
+        )
+
+    def _resume(self, dtype):
+        """Weights and averages that an earlier `partial_fit` left: four arrays."""
+        coef, intercept = self._get_model()
+        if not getattr(self, "average", 0) or getattr(self, "_average_coef", None) is None:
+            return coef.astype(dtype), intercept.astype(dtype), None, None
+        return (
+            self._standard_coef.astype(dtype),
+            self._standard_intercept.astype(dtype),
+            self._average_coef,
+            self._average_intercept,
+        )
+
+    def _forget(self):
+        """Drop what an earlier fit left, before a new one."""
+        for name in (
+            "_standard_coef",
+            "_standard_intercept",
+            "_average_coef",
+            "_average_intercept",
+        ):
+            self.__dict__.pop(name, None)
+        self.t_ = 1.0
+
+    def _internal_validation(self, X, rows, y_val, weight, classes=None):
+        """Scoring function of the internal split, see `Problem.validate`.
+
+        scikit-learn scores weights that lack the l2 penalty's scale: kept, since the number of epochs,
+        and so the coefficients, depend on it.
+        """
+        weight_val = np.ones(len(rows), y_val.dtype) if weight is None else weight[rows]
+        score = validation_score(self, RowSubset(X, rows), y_val, weight_val, classes=classes)
+        return lambda coef, intercept, scale: score(coef / coef.dtype.type(scale), intercept)
+
+    # -- fits that went wrong -----------------------------------------------------------------------
+
+    def _remedy(self, X, learning_rate):
+        name, largest, median = worst_scaled(X, getattr(self, "feature_names_in_", None))
+        return (
+            f"The learning rate was {learning_rate:.3g}; the largest values are in {name}, up to "
+            f"{largest:.3g}, against {median:.3g} in the median feature. Scale the features, for "
+            "example by make_pipeline(StandardScaler(), ...), or set a smaller eta0."
+        )
+
+    def _overflow_sentence(self, X, error):
+        return (
+            f"Floating-point under-/overflow occurred at epoch #{error.epoch}. Scaling input data "
+            "with StandardScaler or MinMaxScaler might help. " + self._remedy(X, error.learning_rate)
+        )
+
+    def _warn(self, X, done, plan):
+        if plan.tol is not None and self.n_iter_ == plan.max_iter:
+            warnings.warn(
+                "Maximum number of iteration reached before convergence. Consider increasing "
+                "max_iter to improve the fit.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        warn_power_t(self.power_t)
+        if plan.loss.name == "perceptron":
+            return  # zero weights have loss zero: no fit can be better
+        coefs, intercepts = self._get_model()
+        for i, (result, problem) in enumerate(done):
+            here, zero = objective_check(
+                problem,
+                plan,
+                coefs[i],
+                intercepts[i],
+                lambda rows, i=i: (
+                    raw_scores(X[rows], coefs[i : i + 1], intercepts[i]).ravel().astype(np.float64)
+                ),
+            )
+            if not here <= zero * (1 + 1e-6) + 1e-12:
+                rate = result.history["learning_rate"][-1]
+                warnings.warn(
+                    f"The fit is worse than none: its objective on the data is {here:.3g} after "
+                    f"{result.n_iter} epochs, with all weights zero it is {zero:.3g}. "
+                    + self._remedy(X, rate),
+                    ConvergenceWarning,
+                    stacklevel=4,
+                )
+                break
+
+    def _split_or_given(self, y, weight, given):
+        """Internal split, unless the user gave a validation set."""
+        return (None, None) if given is not None else self._split(y, weight)
+
+    # -- the fitted model -----------------------------------------------------------------------------
+
+    def _get_model(self):
+        """Weights that predict, dense: shapes (n_models, d) and (n_models,)."""
+        coef = self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_
+        return np.atleast_2d(coef), self.intercept_
+
+    def _scores(self, X):
+        """Raw predictions of shape (n_samples, n_models)."""
+        check_is_fitted(self)
+        X = validated(self, X, reset=False)
+        coef = self.coef_ if sp.issparse(self.coef_) else np.atleast_2d(self.coef_)
+        return raw_scores(X, coef, 0.0 if self._one_class else self.intercept_)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "_fastgd_state": (STATE_VERSION, __version__)}
+
+    def __setstate__(self, state):
+        version, written_by = state.pop("_fastgd_state", (STATE_VERSION, __version__))
+        if version > STATE_VERSION:
+            raise ValueError(
+                f"This {type(self).__name__} was pickled by fastgd {written_by}, whose fitted state "
+                f"fastgd {__version__} does not know. Load it with that version or a newer one."
+            )
+        super().__setstate__(state)
+
+
+def _length(X):
+    return X.shape[0] if hasattr(X, "shape") else len(X)
+
+
+def _same_length(X, other):
+    try:
+        return _length(X) == _length(other)
+    except TypeError:
+        return False
+
+
+def _inside_search():
+    """Whether one of scikit-learn's cross-validations is calling; it may have cut fit parameters."""
+    frame = sys._getframe()
+    while frame is not None:
+        if (frame.f_globals.get("__name__"), frame.f_code.co_name) == SEARCH:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _accuracy(raw, y, weight):
+    """Share of rows on the right side of zero; y in {-1, +1} or, elsewhere, never right."""
+    return float(np.average(np.where(raw > 0, 1.0, -1.0) == y, weights=weight))
+
+
+def _r2(prediction, y, weight):
+    """Coefficient of determination, as scikit-learn's `r2_score`."""
+    if len(y) < 2:
+        return np.nan
+    mean = np.average(y, weights=weight)
+    residual = np.sum((y - prediction) ** 2 * (1 if weight is None else weight))
+    total = np.sum((y - mean) ** 2 * (1 if weight is None else weight))
+    if total == 0:
+        return 1.0 if residual == 0 else 0.0
+    return float(1 - residual / total)
+
+
+def _values_per_row(X):
+    return X.nnz / X.shape[0] if sp.issparse(X) else X.shape[1]
+
+
+def _with_validation(plan, given):
+    """The user's own validation set brings back the best weights; an internal split does not."""
+    return replace(plan, restore_best=given is not None and plan.early_stopping)
+
+
+class SGDClassifier(_Descending, _SGDClassifier):
+    """Linear classifier trained by stochastic, mini-batch or full-batch gradient descent.
+
+    A drop-in for scikit-learn's class of the same name: same parameters, defaults and attributes,
+    and for ``batch_size=1`` the same coefficients for the same ``random_state``. It minimises::
+
+        mean_i(weight_i * loss(y_i, w . x_i + b)) + penalty(w)
+
+    by steps against the gradient. Several classes are trained one versus all.
+
+    Parameters
+    ----------
+    loss : str, default='hinge'
+        With the margin ``m = y * (w . x + b)``, y in {-1, +1}: 'hinge' ``max(0, 1 - m)`` (a linear
+        SVM), 'log_loss' ``log(1 + exp(-m))`` (logistic regression), 'modified_huber'
+        ``max(0, 1 - m)**2`` for m >= -1, else ``-4 m``, 'squared_hinge' ``max(0, 1 - m)**2``,
+        'perceptron' ``max(0, -m)``, or a regression loss on y in {-1, +1}: 'squared_error', 'huber',
+        'epsilon_insensitive', 'squared_epsilon_insensitive' (see `SGDRegressor`).
+
+    penalty : {'l2', 'l1', 'elasticnet'} or None, default='l2'
+        ``alpha / 2 * sum(w**2)``, ``alpha * sum(abs(w))``, or their mixture with shares
+        ``1 - l1_ratio`` and ``l1_ratio``. The intercept is not penalised.
+
+    alpha : float, default=0.0001
+        Strength of the penalty, >= 0; also in the 'optimal' learning rate, which needs it > 0.
+
+    l1_ratio : float or None, default=0.15
+        Share of l1 in the elastic net, in [0, 1].
+
+    fit_intercept : bool, default=True
+        Whether to train the intercept b; without it, b = 0.
+
+    max_iter : int, default=1000
+        Most epochs (passes over the data) of `fit`.
+
+    tol : float or None, default=1e-3
+        Training stops when for `n_iter_no_change` epochs the objective (early stopping: the
+        validation score) did not improve by `tol` over its best. None: run all `max_iter` epochs.
+        The objective is the epoch's running mean before each step, at no extra pass.
+
+    shuffle : bool, default=True
+        Whether to visit the rows in a new random order in each epoch.
+
+    verbose : int, default=0
+        Above 0, print a report of each epoch.
+
+    epsilon : float, default=0.1
+        Width of 'huber' and the epsilon-insensitive losses, in units of y.
+
+    n_jobs : int or None, default=None
+        Threads that train the classes of a multi-class problem; the result does not depend on it.
+
+    random_state : int, RandomState or None, default=None
+        Seeds the row order and the validation split.
+
+    learning_rate : str, default='optimal'
+        Size eta of step t = 1, 2, ...: 'constant' ``eta0``; 'optimal' ``1 / (alpha * (t0 + t - 1))``
+        with Bottou's heuristic for t0; 'invscaling' ``eta0 / t**power_t``; 'adaptive' ``eta0``,
+        divided by 5 whenever training stops to improve; 'pa1' and 'pa2' passive-aggressive steps
+        (hinge only), bounded by ``eta0``.
+
+    eta0 : float, default=0.01
+        Initial learning rate, > 0.
+
+    power_t : float, default=0.5
+        Exponent of 'invscaling'.
+
+    early_stopping : bool, default=False
+        Whether to stop on the score of a validation set: `validation_fraction` of the rows, or the
+        one given to `fit`.
+
+    validation_fraction : float, default=0.1
+        Share of the rows held out for early stopping, in (0, 1).
+
+    n_iter_no_change : int, default=5
+        Epochs without improvement before training stops.
+
+    class_weight : dict, 'balanced' or None, default=None
+        Weight of each class, multiplied with `sample_weight`; 'balanced' makes the classes' total
+        weights equal. One versus all weighs the class itself and leaves the others at 1.
+
+    warm_start : bool, default=False
+        Whether `fit` starts from the weights of the last fit.
+
+    average : bool or int, default=False
+        Whether `coef_` is the average of the weights over all steps; an int > 1 begins at that step.
+
+    batch_size : int or 'full', default=1
+        Rows per step. 1 is stochastic gradient descent, scikit-learn's algorithm; larger takes the
+        mean gradient of that many rows per step; 'full' is batch gradient descent, one step per
+        epoch. Schedules count steps, so larger batches want larger learning rates. Above 1, weights
+        are taken relative to their mean, so that weight 2 counts as the row twice.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        The weights w, float32 if X is, else float64.
+
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        The intercepts b.
+
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+
+    n_iter_ : int
+        Epochs until the stopping rule; the most of any class.
+
+    t_ : float
+        1 + steps taken (scikit-learn's count: epochs times rows, with `batch_size=1`).
+
+    history_ : dict of ndarray
+        One row per epoch: shape (epochs,), or (epochs, n_classes) padded with NaN for several
+        models. 'loss': mean loss, each before its step; 'objective': the same with the penalty;
+        'learning_rate': of the last step; 'update_norm': length of the epoch's way from start to
+        end; 'validation_score' if there is a validation set; 'seconds' since the start.
+        `partial_fit` appends.
+
+    stop_reason_ : str or list of str
+        Why training ended, for each model.
+
+    n_features_in_ : int
+        Number of features.
+
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, when X had such.
+
+    Notes
+    -----
+    Dense and CSR data give the same model. See the README for what differs from scikit-learn.
+
+    References
+    ----------
+    L. Bottou, "Stochastic Gradient Descent Tricks", 2012: scaled weights, lazy averages, 'optimal'.
+    Y. Tsuruoka, J. Tsujii, S. Ananiadou, "Stochastic Gradient Descent Training for L1-regularized
+    Log-linear Models with Cumulative Penalty", ACL 2009.
+    K. Crammer et al., "Online Passive-Aggressive Algorithms", JMLR 2006.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from fastgd import SGDClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = make_pipeline(StandardScaler(), SGDClassifier(loss="log_loss", random_state=0))
+    >>> bool(model.fit(X, y).score(X, y) > 0.97)
+    True
+    """
+
+    _parameter_constraints = {
+        **_COMMON,
+        **_PENALISED,
+        "loss": [StrOptions(_names("classification"))],
+        "n_jobs": [Integral, None],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
+
+    def __init__(
+        self,
+        loss="hinge",
+        *,
+        penalty="l2",
+        alpha=0.0001,
+        l1_ratio=0.15,
+        fit_intercept=True,
+        max_iter=1000,
+        tol=1e-3,
+        shuffle=True,
+        verbose=0,
+        epsilon=0.1,
+        n_jobs=None,
+        random_state=None,
+        learning_rate="optimal",
+        eta0=0.01,
+        power_t=0.5,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=5,
+        class_weight=None,
+        warm_start=False,
+        average=False,
+        batch_size=1,
+    ):
+        super().__init__(
+            loss=loss,
+            penalty=penalty,
+            alpha=alpha,
+            l1_ratio=l1_ratio,
+            fit_intercept=fit_intercept,
+            max_iter=max_iter,
+            tol=tol,
+            shuffle=shuffle,
+            verbose=verbose,
+            epsilon=epsilon,
+            n_jobs=n_jobs,
+            random_state=random_state,
+            learning_rate=learning_rate,
+            eta0=eta0,
+            power_t=power_t,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            class_weight=class_weight,
+            warm_start=warm_start,
+            average=average,
+        )
+        self.batch_size = batch_size
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X,
+        y,
+        coef_init=None,
+        intercept_init=None,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training data; C-contiguous float32/float64 and CSR are used in place, never written to.
+
+        y : array-like of shape (n_samples,)
+            Labels.
+
+        coef_init : ndarray of shape (1, n_features) or (n_classes, n_features), default=None
+            Weights to start from.
+
+        intercept_init : ndarray of shape (1,) or (n_classes,), default=None
+            Intercepts to start from.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, >= 0.
+
+        X_val, y_val : array-like, default=None
+            The user's own validation set, in place of `validation_fraction`; its accuracy is in
+            `history_`. With ``early_stopping=True`` training stops on it and the weights of its best
+            epoch are restored.
+
+        sample_weight_val : array-like, default=None
+            Weights of the validation rows.
+
+        Returns
+        -------
+        self : SGDClassifier
+
+        Raises
+        ------
+        ValueError
+            For data that cannot be trained on, and when the weights overflow.
+        """
+        self._check_combinations()
+        start = (self.coef_, self.intercept_) if self.warm_start and hasattr(self, "coef_") else None
+        X, y = validated(self, X, y, reset=True)
+        self._check_batch_size(X.shape[0])
+        classes = np.unique(y)
+        self.__dict__.pop("classes_", None)
+        check_first_call(self, classes)
+        if len(classes) < 2:
+            raise ValueError(
+                f"The number of classes has to be greater than one; got {len(classes)} class"
+            )
+        given = self._user_validation(X, X_val, y_val, sample_weight_val)
+        dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+        if start is not None:
+            coef_init = start[0] if coef_init is None else coef_init
+            intercept_init = start[1] if intercept_init is None else intercept_init
+        n_models = 1 if len(classes) == 2 else len(classes)
+        coef, intercept = self._start(n_models, X.shape[1], dtype, coef_init, intercept_init)
+        self._forget()
+        return self._fit_models(X, y, sample_weight, (coef, intercept, None, None), given)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train one epoch on the given rows, going on from the present weights.
+
+        The schedule goes on where the last call ended (`t_`); the row order starts anew with each
+        call, as scikit-learn's does. Stopping rules are not applied.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        y : array-like of shape (n_samples,)
+
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever come; required in the first call.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self : SGDClassifier
+        """
+        first = not hasattr(self, "classes_")
+        if first:
+            self._check_combinations(partial=True)
+            if self.class_weight == "balanced":
+                raise ValueError(
+                    "class_weight 'balanced' is not supported for partial_fit. In order to use "
+                    "'balanced' weights, use compute_class_weight('balanced', classes=classes, y=y). "
+                    "In place of y you can use a large enough sample of the full training set target "
+                    "to properly estimate the class frequency distributions. Pass the resulting "
+                    "weights as the class_weight parameter."
+                )
+        X, y = validated(self, X, y, reset=first)
+        check_first_call(self, classes)
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y has labels that are not in classes_: {list(unknown[:5])}. The first call of "
+                "partial_fit must name all labels that will come, in `classes`."
+            )
+        n_models = 1 if len(self.classes_) == 2 else len(self.classes_)
+        if len(self.classes_) < 2:
+            raise ValueError("The number of classes has to be greater than one; got 1 class")
+        if first or not hasattr(self, "coef_"):
+            dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+            self._forget()
+            begin = (*self._start(n_models, X.shape[1], dtype, None, None), None, None)
+        else:
+            begin = self._resume(self._weight_dtype(X))
+        return self._fit_models(X, y, sample_weight, begin, None, partial=True)
+
+    def _fit_models(self, X, y, sample_weight, begin, given, partial=False):
+        """Train one model per class, or one for two classes, from the weights in `begin`."""
+        coef, intercept, average_coef, average_intercept = begin
+        dtype = coef.dtype
+        n_models = len(intercept)
+        weight = self._weights(sample_weight, X, dtype)
+        class_weight = np.ones(len(self.classes_))
+        if self.class_weight is not None:
+            class_weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        codes = np.searchsorted(self.classes_, y).astype(np.int32)
+        rows, values = make_rows(X), _values_per_row(X)
+        if n_models == 1:
+            # scikit-learn draws a seed for its data set, too, which ignores it
+            random_state = check_random_state(self.random_state)
+            random_state.randint(1, MAX_INT)
+            training, validation = self._split_or_given(codes, weight, given)
+            seed = random_state.randint(MAX_INT)
+        else:
+            training, validation = self._split_or_given(codes, weight, given)
+            seeds = check_random_state(self.random_state).randint(MAX_INT, size=n_models)
+            random_state = check_random_state(seeds[0])  # all classes share the first one's order
+            random_state.randint(1, MAX_INT)
+            seed = random_state.randint(MAX_INT)
+        plan = self._plan(1 if partial else self.max_iter, X.shape[0])
+        plan = _with_validation(plan, given)
+
+        def problem(i):
+            positive = 1 if n_models == 1 else i
+            y_i = np.where(codes == positive, dtype.type(1), dtype.type(-1))
+            return Problem(
+                rows=rows,
+                values_per_row=values,
+                y=y_i,
+                weight=weight,
+                weight_pos=class_weight[positive],
+                weight_neg=class_weight[0] if n_models == 1 else 1.0,
+                coef=coef[i],
+                intercept=float(intercept[i]),
+                average_coef=None if average_coef is None else average_coef[i],
+                average_intercept=0.0 if average_intercept is None else float(average_intercept[i]),
+                t=self.t_,
+                chosen=training,
+                validate=self._validation(X, positive, y_i, weight, validation, given),
+            )
+
+        return self._descend(
+            X,
+            y,
+            sample_weight,
+            problem,
+            plan,
+            seed if self._shuffles() else None,
+            partial,
+            (coef.copy(), intercept.copy()),
+            lambda coef, intercept: {"coef_": coef, "intercept_": intercept},
+            self.n_jobs,
+        )
+
+    def _validation(self, X, positive, y, weight, rows, given):
+        """Scoring function of one model, see `Problem.validate`; None without a validation set."""
+        if given is not None:
+            X_val, y_val, weight_val = given
+            sign = np.where(y_val == self.classes_[positive], 1.0, -1.0)
+            return lambda coef, intercept, scale: _accuracy(
+                raw_scores(X_val, coef[None], intercept).ravel(), sign, weight_val
+            )
+        if rows is None:
+            return None
+        y_val = y[rows]
+        if self.loss == "log_loss":
+            y_val = (y_val > 0).astype(y.dtype)  # {0, 1}, as scikit-learn encodes it
+        return self._internal_validation(X, rows, y_val, weight, np.array([-1, 1], dtype=y.dtype))
+
+    _keeps_intercept = True
+
+    def _set_model(self, coef, intercept):
+        self.intercept_ = intercept
+        if coef is not None:
+            self.coef_ = coef
+
+    def decision_function(self, X):
+        """Raw predictions ``w . x + b``: signed distances to the hyperplanes, times ``|w|``.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes)
+        """
+        scores = self._scores(X)
+        return scores.ravel() if scores.shape[1] == 1 else scores
+
+
+class SGDRegressor(_Descending, _SGDRegressor):
+    """Linear regression trained by stochastic, mini-batch or full-batch gradient descent.
+
+    A drop-in for scikit-learn's class of the same name: same parameters, defaults and attributes,
+    and for ``batch_size=1`` the same coefficients for the same ``random_state``. It minimises::
+
+        mean_i(weight_i * loss(y_i, w . x_i + b)) + penalty(w)
+
+    Parameters
+    ----------
+    loss : str, default='squared_error'
+        With the residual ``r = y - (w . x + b)``: 'squared_error' ``r**2 / 2``, 'huber' the same up
+        to ``abs(r) = epsilon`` and linear beyond, 'epsilon_insensitive' ``max(0, abs(r) - epsilon)``,
+        'squared_epsilon_insensitive' its square, 'quantile' ``quantile * r`` for r > 0, else
+        ``(quantile - 1) * r`` (the conditional quantile), 'poisson' ``exp(p) - y * p`` with
+        ``p = w . x + b`` (counts, y >= 0: the model is ``exp(p)``, which `predict` returns).
+
+    penalty : {'l2', 'l1', 'elasticnet'} or None, default='l2'
+        ``alpha / 2 * sum(w**2)``, ``alpha * sum(abs(w))``, or their mixture with shares
+        ``1 - l1_ratio`` and ``l1_ratio``. The intercept is not penalised.
+
+    alpha : float, default=0.0001
+        Strength of the penalty, >= 0; also in the 'optimal' learning rate, which needs it > 0.
+
+    l1_ratio : float or None, default=0.15
+        Share of l1 in the elastic net, in [0, 1].
+
+    fit_intercept : bool, default=True
+        Whether to train the intercept b; without it, b = 0.
+
+    max_iter : int, default=1000
+        Most epochs (passes over the data) of `fit`.
+
+    tol : float or None, default=1e-3
+        Training stops when for `n_iter_no_change` epochs the objective (early stopping: the
+        validation R^2) did not improve by `tol` over its best. None: run all `max_iter` epochs.
+
+    shuffle : bool, default=True
+        Whether to visit the rows in a new random order in each epoch.
+
+    verbose : int, default=0
+        Above 0, print a report of each epoch.
+
+    epsilon : float, default=0.1
+        Width of 'huber' and the epsilon-insensitive losses, in units of y.
+
+    random_state : int, RandomState or None, default=None
+        Seeds the row order and the validation split.
+
+    learning_rate : str, default='invscaling'
+        Size eta of step t = 1, 2, ...: 'constant' ``eta0``; 'optimal' ``1 / (alpha * (t0 + t - 1))``
+        with Bottou's heuristic for t0; 'invscaling' ``eta0 / t**power_t``; 'adaptive' ``eta0``,
+        divided by 5 whenever training stops to improve; 'pa1' and 'pa2' passive-aggressive steps
+        (epsilon_insensitive only), bounded by ``eta0``.
+
+    eta0 : float, default=0.01
+        Initial learning rate, > 0.
+
+    power_t : float, default=0.25
+        Exponent of 'invscaling'.
+
+    early_stopping : bool, default=False
+        Whether to stop on the R^2 of a validation set: `validation_fraction` of the rows, or the one
+        given to `fit`.
+
+    validation_fraction : float, default=0.1
+        Share of the rows held out for early stopping, in (0, 1).
+
+    n_iter_no_change : int, default=5
+        Epochs without improvement before training stops.
+
+    warm_start : bool, default=False
+        Whether `fit` starts from the weights of the last fit.
+
+    average : bool or int, default=False
+        Whether `coef_` is the average of the weights over all steps; an int > 1 begins at that step.
+
+    batch_size : int or 'full', default=1
+        Rows per step; see `SGDClassifier`.
+
+    quantile : float, default=0.5
+        Level of the 'quantile' loss, in (0, 1); 0.5 is the median.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,)
+        The weights w, float32 if X is, else float64.
+
+    intercept_ : ndarray of shape (1,)
+        The intercept b.
+
+    n_iter_, t_, history_, stop_reason_, n_features_in_, feature_names_in_
+        As of `SGDClassifier`.
+
+    Notes
+    -----
+    `score` is R^2 on the scale of y for every loss, 'poisson' included.
+
+    References
+    ----------
+    As of `SGDClassifier`; R. Koenker, G. Bassett, "Regression Quantiles", Econometrica 1978.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from fastgd import SGDRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = make_pipeline(StandardScaler(), SGDRegressor(random_state=0)).fit(X, y)
+    >>> bool(model.score(X, y) > 0.5)
+    True
+    """
+
+    _parameter_constraints = {
+        **_COMMON,
+        **_PENALISED,
+        "loss": [StrOptions(_names("regression"))],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        loss="squared_error",
+        *,
+        penalty="l2",
+        alpha=0.0001,
+        l1_ratio=0.15,
+        fit_intercept=True,
+        max_iter=1000,
+        tol=1e-3,
+        shuffle=True,
+        verbose=0,
+        epsilon=0.1,
+        random_state=None,
+        learning_rate="invscaling",
+        eta0=0.01,
+        power_t=0.25,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=5,
+        warm_start=False,
+        average=False,
+        batch_size=1,
+        quantile=0.5,
+    ):
+        super().__init__(
+            loss=loss,
+            penalty=penalty,
+            alpha=alpha,
+            l1_ratio=l1_ratio,
+            fit_intercept=fit_intercept,
+            max_iter=max_iter,
+            tol=tol,
+            shuffle=shuffle,
+            verbose=verbose,
+            epsilon=epsilon,
+            random_state=random_state,
+            learning_rate=learning_rate,
+            eta0=eta0,
+            power_t=power_t,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            warm_start=warm_start,
+            average=average,
+        )
+        self.batch_size = batch_size
+        self.quantile = quantile
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X,
+        y,
+        coef_init=None,
+        intercept_init=None,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training data; C-contiguous float32/float64 and CSR are used in place, never written to.
+
+        y : array-like of shape (n_samples,)
+            Targets.
+
+        coef_init : ndarray of shape (n_features,), default=None
+            Weights to start from.
+
+        intercept_init : ndarray of shape (1,), default=None
+            Intercept to start from.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, >= 0.
+
+        X_val, y_val : array-like, default=None
+            The user's own validation set, in place of `validation_fraction`; its R^2 is in
+            `history_`. With ``early_stopping=True`` training stops on it and the weights of its best
+            epoch are restored.
+
+        sample_weight_val : array-like, default=None
+            Weights of the validation rows.
+
+        Returns
+        -------
+        self : SGDRegressor
+
+        Raises
+        ------
+        ValueError
+            For data that cannot be trained on, and when the weights overflow.
+        """
+        self._check_combinations()
+        start = None
+        if self.warm_start and getattr(self, "coef_", None) is not None:
+            start = self._get_model()
+        X, y = validated(self, X, y, reset=True, y_numeric=True)
+        self._check_batch_size(X.shape[0])
+        given = self._user_validation(X, X_val, y_val, sample_weight_val)
+        dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+        if start is not None:
+            coef_init = start[0] if coef_init is None else coef_init
+            intercept_init = start[1] if intercept_init is None else intercept_init
+        coef, intercept = self._start(1, X.shape[1], dtype, coef_init, intercept_init)
+        begin = (coef, intercept, None, None)
+        if start is not None and self.average and coef_init is start[0]:
+            begin = self._resume(dtype)  # scikit-learn's regressor goes on with both sequences
+        self._forget()
+        return self._fit_model(X, y, sample_weight, begin, given)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train one epoch on the given rows, going on from the present weights.
+
+        The schedule goes on where the last call ended (`t_`); the row order starts anew with each
+        call, as scikit-learn's does. Stopping rules are not applied.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        y : array-like of shape (n_samples,)
+
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self : SGDRegressor
+        """
+        first = getattr(self, "coef_", None) is None
+        if first:
+            self._check_combinations(partial=True)
+        X, y = validated(self, X, y, reset=first, y_numeric=True)
+        if first:
+            dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+            self._forget()
+            begin = (*self._start(1, X.shape[1], dtype, None, None), None, None)
+        else:
+            begin = self._resume(self._weight_dtype(X))
+        return self._fit_model(X, y, sample_weight, begin, None, partial=True)
+
+    def _fit_model(self, X, y, sample_weight, begin, given, partial=False):
+        coef, intercept, average_coef, average_intercept = begin
+        weight = self._weights(sample_weight, X, coef.dtype)
+        y = np.ascontiguousarray(y, dtype=coef.dtype)
+        self._check_targets(y)
+        training, validation = self._split_or_given(y, weight, given)
+        random_state = check_random_state(self.random_state)
+        seed = random_state.randint(0, MAX_INT)
+        random_state.randint(1, MAX_INT)  # a data set's seed in scikit-learn, which ignores it
+        plan = _with_validation(self._plan(1 if partial else self.max_iter, X.shape[0]), given)
+        problem = Problem(
+            rows=make_rows(X),
+            values_per_row=_values_per_row(X),
+            y=y,
+            weight=weight,
+            coef=coef[0],
+            intercept=float(intercept[0]),
+            average_coef=None if average_coef is None else average_coef[0],
+            average_intercept=0.0 if average_intercept is None else float(average_intercept[0]),
+            t=self.t_,
+            chosen=training,
+            validate=self._validation(X, y, weight, validation, given),
+        )
+        return self._descend(
+            X,
+            y,
+            sample_weight,
+            lambda i: problem,
+            plan,
+            seed if self._shuffles() else None,
+            partial,
+            (coef.copy(), intercept.copy()),
+            lambda coef, intercept: {"coef_": coef[0], "intercept_": intercept},
+        )
+
+    def _check_targets(self, y):
+        if self.loss == "poisson" and (y < 0).any():
+            row = int((y < 0).argmax())
+            raise ValueError(
+                f"Some value(s) of y are out of the valid range of the loss 'poisson': row {row} has "
+                f"y = {y[row]:g}, counts must be >= 0. Choose another loss for such targets."
+            )
+
+    def _link(self, raw):
+        return np.exp(raw) if self.loss == "poisson" else raw
+
+    def _validation(self, X, y, weight, rows, given):
+        """Scoring function, see `Problem.validate`; None without a validation set."""
+        if given is not None:
+            X_val, y_val, weight_val = given
+            self._check_targets(y_val)
+            y_val = np.asarray(y_val, np.float64)
+            return lambda coef, intercept, scale: _r2(
+                self._link(raw_scores(X_val, coef[None], intercept).ravel()), y_val, weight_val
+            )
+        return None if rows is None else self._internal_validation(X, rows, y[rows], weight)
+
+    def _set_model(self, coef, intercept):
+        self.intercept_ = intercept
+        if coef is not None:
+            self.coef_ = coef[0]
+
+    def predict(self, X):
+        """Predicted targets, on the scale of y.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            ``w . x + b``, or its exponential for ``loss='poisson'``.
+        """
+        return self._link(self._scores(X).ravel())
+
+
+class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
+    """Linear one-class SVM trained by stochastic, mini-batch or full-batch gradient descent.
+
+    A drop-in for scikit-learn's class of the same name, with the same coefficients for the same
+    ``random_state``. It minimises, over weights w and offset rho::
+
+        nu / 2 * sum(w**2) + nu * rho + mean_i(max(0, rho - w . x_i))
+
+    up to a change of scale, so that about a share `nu` of the rows lies outside, ``w . x < rho``.
+
+    Parameters
+    ----------
+    nu : float, default=0.5
+        Bound on the share of training rows left outside, in (0, 1].
+
+    fit_intercept : bool, default=True
+        Whether to train the offset; without it, it keeps its start.
+
+    max_iter : int, default=1000
+        Most epochs of `fit`.
+
+    tol : float or None, default=1e-3
+        Training stops when the objective did not improve by `tol` for 5 epochs. None: run all
+        `max_iter` epochs.
+
+    shuffle : bool, default=True
+        Whether to visit the rows in a new random order in each epoch.
+
+    verbose : int, default=0
+        Above 0, print a report of each epoch.
+
+    random_state : int, RandomState or None, default=None
+        Seeds the row order.
+
+    learning_rate : {'constant', 'optimal', 'invscaling', 'adaptive'}, default='optimal'
+        As of `SGDClassifier`, with `nu` in place of alpha.
+
+    eta0 : float, default=0.01
+        Initial learning rate, > 0.
+
+    power_t : float, default=0.5
+        Exponent of 'invscaling'.
+
+    warm_start : bool, default=False
+        Whether `fit` starts from the weights of the last fit.
+
+    average : bool or int, default=False
+        Whether `coef_` is the average of the weights over all steps; an int > 1 begins at that step.
+
+    batch_size : int or 'full', default=1
+        Rows per step; see `SGDClassifier`.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,)
+        The weights w.
+
+    offset_ : ndarray of shape (1,)
+        The offset rho: `decision_function` is ``w . x - rho``.
+
+    n_iter_, t_, history_, stop_reason_, n_features_in_, feature_names_in_
+        As of `SGDClassifier`.
+
+    References
+    ----------
+    B. Schoelkopf et al., "Estimating the Support of a High-Dimensional Distribution", 2001.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastgd import SGDOneClassSVM
+    >>> X = np.array([[-1, -1], [-2, -1], [1, 1], [2, 1]])
+    >>> SGDOneClassSVM(random_state=42, tol=None).fit(X).predict([[4, 4]])
+    array([1], dtype=int32)
+    """
+
+    _parameter_constraints = {
+        **_COMMON,
+        "nu": [Interval(Real, 0.0, 1.0, closed="right")],
+        "learning_rate": [
+            StrOptions(set(SCHEDULES) - set(PASSIVE_AGGRESSIVE)),
+            Hidden(StrOptions(set(PASSIVE_AGGRESSIVE))),
+        ],
+    }
+
+    def __init__(
+        self,
+        nu=0.5,
+        fit_intercept=True,
+        max_iter=1000,
+        tol=1e-3,
+        shuffle=True,
+        verbose=0,
+        random_state=None,
+        learning_rate="optimal",
+        eta0=0.01,
+        power_t=0.5,
+        warm_start=False,
+        average=False,
+        batch_size=1,
+    ):
+        super().__init__(
+            nu=nu,
+            fit_intercept=fit_intercept,
+            max_iter=max_iter,
+            tol=tol,
+            shuffle=shuffle,
+            verbose=verbose,
+            random_state=random_state,
+            learning_rate=learning_rate,
+            eta0=eta0,
+            power_t=power_t,
+            warm_start=warm_start,
+            average=average,
+        )
+        self.batch_size = batch_size
+
+    _one_class = True
+
+    def _loss(self):
+        return LOSSES["hinge"]
+
+    def _alpha(self):
+        return self.nu
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, coef_init=None, offset_init=None, sample_weight=None):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training data; C-contiguous float32/float64 and CSR are used in place, never written to.
+
+        y : None
+            Ignored.
+
+        coef_init : ndarray of shape (n_features,), default=None
+            Weights to start from.
+
+        offset_init : ndarray of shape (1,), default=None
+            Offset to start from.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, >= 0.
+
+        Returns
+        -------
+        self : SGDOneClassSVM
+        """
+        self._check_combinations()
+        start = None
+        if self.warm_start and getattr(self, "coef_", None) is not None:
+            start = self.coef_, self.offset_
+        X = validated(self, X, reset=True)
+        self._check_batch_size(X.shape[0])
+        dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+        if start is not None:
+            coef_init = start[0] if coef_init is None else coef_init
+            offset_init = start[1] if offset_init is None else offset_init
+        coef, offset = self._start(1, X.shape[1], dtype, coef_init, offset_init, "offset")
+        self._forget()
+        return self._fit_model(X, sample_weight, (coef, 1 - offset, None, None))
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Train one epoch on the given rows, going on from the present weights.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        y : None
+            Ignored.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self : SGDOneClassSVM
+        """
+        first = getattr(self, "coef_", None) is None
+        if first:
+            self._check_combinations(partial=True)
+        X = validated(self, X, reset=first)
+        if first:
+            dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+            self._forget()
+            coef, offset = self._start(1, X.shape[1], dtype, None, None)
+            begin = (coef, 1 - offset, None, None)
+        else:
+            begin = self._resume(self._weight_dtype(X))
+        return self._fit_model(X, sample_weight, begin, partial=True)
+
+    def _fit_model(self, X, sample_weight, begin, partial=False):
+        coef, intercept, average_coef, average_intercept = begin
+        check_random_state(None).randint(1, MAX_INT)  # as scikit-learn does, for np.random.seed
+        seed = check_random_state(self.random_state).randint(0, MAX_INT)
+        problem = Problem(
+            rows=make_rows(X),
+            values_per_row=_values_per_row(X),
+            y=np.ones(X.shape[0], dtype=coef.dtype),
+            weight=self._weights(sample_weight, X, coef.dtype),
+            coef=coef[0],
+            intercept=float(intercept[0]),
+            average_coef=None if average_coef is None else average_coef[0],
+            average_intercept=0.0 if average_intercept is None else float(average_intercept[0]),
+            t=self.t_,
+        )
+        return self._descend(
+            X,
+            None,
+            sample_weight,
+            lambda i: problem,
+            self._plan(1 if partial else self.max_iter, X.shape[0]),
+            seed if self._shuffles() else None,
+            partial,
+            (coef.copy(), intercept.copy()),
+            lambda coef, intercept: {"coef_": coef[0], "offset_": 1 - intercept},
+        )
+
+    def _get_model(self):
+        coef = self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_
+        return np.atleast_2d(coef), 1 - self.offset_
+
+    def _set_model(self, coef, intercept):
+        self.offset_ = 1 - intercept
+        if coef is not None:
+            self.coef_ = coef[0]
+
+    def decision_function(self, X):
+        """Signed distance to the hyperplane, times ``|w|``: positive inside, negative outside.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        return self._scores(X).ravel() - self.offset_

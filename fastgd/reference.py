@@ -1,0 +1,470 @@
+"""The NumPy twin: what every kernel computes, written to be read and not to be fast.
+
+Design note. The compiled kernels postpone work: they carry a common scale in front of the weights,
+let an absent feature's penalty wait until the feature is seen again, keep the average as two
+numbers and a correction, and follow the norms by recurrences. Here nothing waits. Each step touches
+every weight, in float64, one line per line of the mathematics, so that the twin can be checked by
+eye and the kernels can be checked by the twin. It has no opinion on speed or memory, and nothing in
+the package calls it: the tests do, and people who want to know what exactly is computed.
+
+Three floors, each usable alone:
+
+``value`` and ``gradient``
+    the pointwise losses as functions of the raw prediction (link included);
+``epoch_orders``, ``schedule``, ``Patience``
+    what decides which row comes when, how far a step goes and when training ends;
+``descend``
+    one call of gradient descent over given orders and learning rates;
+``fit``
+    the three above put together as an estimator's parameters say.
+
+Two habits of scikit-learn's algorithm look odd and are deliberate here, because equal coefficients
+and equal numbers of epochs depend on them (see ``descend``): the objective sees the weights before
+an L1 truncation, and the average sees a truncation as if it had always been there.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# A gradient is cut to this size before it is used, so that one huge row cannot overflow a step.
+LARGEST_GRADIENT = 1e12
+
+# The weights' common scale is folded into them when it falls below this (float64 weights). The twin
+# has no scale, but the average's odd habit is bounded by it.
+SMALLEST_SCALE = 1e-9
+
+LARGEST_INT32 = np.iinfo(np.int32).max
+
+
+# ---- losses --------------------------------------------------------------------------------------
+#
+# y is -1 or +1 for the classification losses. ``param`` is epsilon or the quantile. At a kink the
+# subgradient is scikit-learn's where it has the loss, and zero for the quantile loss.
+
+
+def _hinge(y, raw, _):
+    z = y * raw
+    return np.where(z <= 1.0, 1.0 - z, 0.0), np.where(z <= 1.0, -y, 0.0)
+
+
+def _squared_hinge(y, raw, _):
+    slack = np.maximum(0.0, 1.0 - y * raw)
+    return slack**2, -2.0 * y * slack
+
+
+def _perceptron(y, raw, _):
+    z = y * raw
+    return np.where(z <= 0.0, -z, 0.0), np.where(z <= 0.0, -y, 0.0)
+
+
+def _log_loss(y, raw, _):
+    z = y * raw
+    return np.logaddexp(0.0, -z), -y * np.exp(-np.logaddexp(0.0, z))
+
+
+def _modified_huber(y, raw, _):
+    z = y * raw
+    slack = np.maximum(0.0, 1.0 - z)
+    return np.where(z >= -1.0, slack**2, -4.0 * z), np.where(z >= -1.0, -2.0 * y * slack, -4.0 * y)
+
+
+def _squared_error(y, raw, _):
+    return 0.5 * (raw - y) ** 2, raw - y
+
+
+def _huber(y, raw, epsilon):
+    error = raw - y
+    size = np.abs(error)
+    quadratic = size <= epsilon
+    return (
+        np.where(quadratic, 0.5 * error**2, epsilon * (size - 0.5 * epsilon)),
+        np.where(quadratic, error, epsilon * np.sign(error)),
+    )
+
+
+def _epsilon_insensitive(y, raw, epsilon):
+    excess = np.maximum(0.0, np.abs(raw - y) - epsilon)
+    return excess, np.where(excess > 0.0, np.sign(raw - y), 0.0)
+
+
+def _squared_epsilon_insensitive(y, raw, epsilon):
+    excess = np.maximum(0.0, np.abs(raw - y) - epsilon)
+    return excess**2, 2.0 * excess * np.sign(raw - y)
+
+
+def _quantile(y, raw, quantile):
+    error = y - raw
+    return (
+        np.where(error > 0.0, quantile * error, (quantile - 1.0) * error),
+        np.where(error > 0.0, -quantile, np.where(error < 0.0, 1.0 - quantile, 0.0)),
+    )
+
+
+def _poisson(y, raw, _):
+    mean = np.exp(raw)
+    return mean - y * raw, mean - y
+
+
+LOSSES = {
+    "hinge": _hinge,
+    "squared_hinge": _squared_hinge,
+    "perceptron": _perceptron,
+    "log_loss": _log_loss,
+    "modified_huber": _modified_huber,
+    "squared_error": _squared_error,
+    "huber": _huber,
+    "epsilon_insensitive": _epsilon_insensitive,
+    "squared_epsilon_insensitive": _squared_epsilon_insensitive,
+    "quantile": _quantile,
+    "poisson": _poisson,
+}
+
+
+def value(name, y, raw, param=None):
+    """Pointwise loss at the raw prediction."""
+    return LOSSES[name](np.asarray(y, float), np.asarray(raw, float), param)[0]
+
+
+def gradient(name, y, raw, param=None):
+    """Derivative of the pointwise loss with respect to the raw prediction."""
+    return LOSSES[name](np.asarray(y, float), np.asarray(raw, float), param)[1]
+
+
+# ---- order, learning rate, end -------------------------------------------------------------------
+
+
+def permutation(n, seed):
+    """The Fisher-Yates permutation that one epoch applies, driven by a 32-bit xorshift."""
+    order = np.arange(n)
+    state = int(seed) or 1
+    for i in range(n - 1):
+        state ^= (state << 13) & 0xFFFFFFFF
+        state ^= state >> 17
+        state ^= (state << 5) & 0xFFFFFFFF
+        j = i + (state & 0x7FFFFFFF) % (n - i)
+        order[i], order[j] = order[j], order[i]
+    return order
+
+
+def epoch_orders(n, seed, epochs, shuffle=True):
+    """Row orders of successive epochs: the same permutation, applied again each time."""
+    order = np.arange(n)
+    sigma = permutation(n, seed) if shuffle else order
+    for _ in range(epochs):
+        order = order[sigma]
+        yield order
+
+
+def classifier_seed(random_state, n_classes):
+    """Seed of the order that a classifier's epochs use; all classes share the first one's."""
+    draws = np.random.RandomState(random_state)
+    if n_classes > 2:
+        draws = np.random.RandomState(draws.randint(LARGEST_INT32, size=n_classes)[0])
+    draws.randint(1, LARGEST_INT32)  # scikit-learn gives this one to its data set, which ignores it
+    return draws.randint(LARGEST_INT32)
+
+
+def regressor_seed(random_state):
+    """Seed of the order that a regressor's or a one-class SVM's epochs use."""
+    return np.random.RandomState(random_state).randint(0, LARGEST_INT32)
+
+
+def schedule(name, *, eta0=0.01, power_t=0.5, alpha=1e-4, loss="hinge", param=None):
+    """Learning rate as a function of the step t = 1, 2, ... (Bottou's heuristic for "optimal").
+
+    "adaptive" is "constant" until ``fit`` divides it.
+    """
+    if name == "optimal":
+        typical = np.sqrt(1.0 / np.sqrt(alpha))
+        first = typical / max(1.0, float(gradient(loss, 1.0, -typical, param)))
+        t0 = 1.0 / (first * alpha)
+        return lambda t: 1.0 / (alpha * (t0 + t - 1.0))
+    if name == "invscaling":
+        return lambda t: eta0 / t**power_t
+    return lambda t: eta0
+
+
+class Patience:
+    """Counts epochs that did not improve a number that should fall by more than ``tol``."""
+
+    def __init__(self, tol, n_iter_no_change):
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.best = np.inf
+        self.waited = 0
+
+    def exhausted(self, number):
+        """Take in one epoch's number; True when there was no improvement for too long."""
+        late = self.tol is not None and number > self.best - self.tol
+        self.waited = self.waited + 1 if late else 0
+        self.best = min(self.best, number)
+        return self.waited >= self.n_iter_no_change
+
+
+# ---- descent -------------------------------------------------------------------------------------
+
+
+@dataclass
+class Descent:
+    """What a descent ends with, and what each of its epochs saw."""
+
+    coef: np.ndarray
+    intercept: float
+    average_coef: np.ndarray
+    average_intercept: float
+    t: float
+    loss: np.ndarray
+    objective: np.ndarray
+    learning_rate: np.ndarray
+    update_norm: np.ndarray
+
+    @property
+    def n_iter(self):
+        return len(self.loss)
+
+
+def _slope(rule, loss, y, raw, param, squared_norm, eta, eta0):
+    """How far each row wants to move along itself: the step of one row, before weights."""
+    if rule == "gradient":
+        return -eta * np.clip(gradient(loss, y, raw, param), -LARGEST_GRADIENT, LARGEST_GRADIENT)
+    # Passive-aggressive (Crammer et al., JMLR 2006): as far as the row needs, bounded by C = eta0.
+    towards = y if loss == "hinge" else np.where(y - raw < 0.0, -1.0, 1.0)
+    excess = value(loss, y, raw, param)
+    if rule == "pa1":
+        # A row of zeros cannot move the prediction, however far one goes.
+        ratio = np.divide(excess, squared_norm, out=np.zeros_like(excess), where=squared_norm > 0)
+        return towards * np.where(squared_norm > 0, np.minimum(eta0, ratio), 0.0)
+    return towards * excess / (squared_norm + 0.5 / eta0)
+
+
+def descend(
+    X,
+    y,
+    *,
+    loss,
+    orders,
+    eta,
+    param=None,
+    penalty=None,
+    alpha=0.0,
+    l1_ratio=0.15,
+    batch_size=1,
+    rule="gradient",
+    eta0=None,
+    one_class=False,
+    fit_intercept=True,
+    weights=None,
+    average=0,
+    coef=None,
+    intercept=0.0,
+    average_coef=None,
+    average_intercept=0.0,
+    t=1.0,
+    watch=None,
+):
+    """Gradient descent on mean(weights * loss(X @ coef + intercept, y)) + penalty.
+
+    One step, on the rows B of a batch:
+
+    1. raw = X_B w + b
+    2. eta = eta(t)
+    3. the running sums of loss and of objective = loss + penalty take in the batch
+    4. move_i = -eta * weight_i * d loss_i / d raw_i, or the passive-aggressive move
+    5. w <- w * max(0, 1 - eta * alpha * (1 - l1_ratio))         (the L2 part of the penalty)
+    6. w <- w + mean_i(move_i x_i),   b <- b + mean_i(move_i)    (one-class: - eta * alpha)
+    7. the averages take in w and b
+    8. w is truncated towards zero by what is left of the total L1 penalty so far
+    9. t <- t + 1
+
+    With ``batch_size=1`` the steps are scikit-learn's: weights multiply the move as they are, and
+    the sums of step 3 ignore them. Larger batches divide the weights by their mean over all rows
+    first, so that a weight of 2 is the same as the row twice, and the sums use them.
+
+    Parameters
+    ----------
+    X, y : array-like or sparse, y in {-1, +1} for classification losses
+    orders : iterable of row index arrays, one per epoch
+    eta : callable, step -> learning rate
+    penalty : None, "l2", "l1" or "elasticnet"
+    batch_size : int or "full"
+    rule : "gradient", "pa1" or "pa2" (the latter two bounded by ``eta0``)
+    average : first step (counted by t) that enters the average; 0 for none
+    watch : callable (epoch, descent so far) -> True to stop, called after each epoch
+
+    Returns
+    -------
+    Descent
+    """
+    X = np.asarray(X.toarray() if hasattr(X, "toarray") else X, dtype=np.float64)
+    y = np.asarray(y, dtype=np.float64)
+    n, d = X.shape
+    w = np.zeros(d) if coef is None else np.array(coef, dtype=np.float64).ravel()
+    b = float(intercept)
+    mean_w = np.zeros(d) if average_coef is None else np.array(average_coef, np.float64).ravel()
+    mean_b = float(average_intercept)
+    weights = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
+    squared_norms = (X * X).sum(axis=1)
+
+    l1 = {None: 0.0, "l2": 0.0, "l1": 1.0, "elasticnet": l1_ratio}[penalty]
+    l2 = 0.0 if penalty is None else 1.0 - l1
+    stochastic = batch_size == 1
+
+    # L1 (Tsuruoka et al., ACL 2009): u is the penalty each weight should have received by now,
+    # received the (signed) part it did receive. Both start anew with each call.
+    u, received = 0.0, np.zeros(d)
+
+    # The penalty in the objective is measured where the weights last moved, then shrunk along.
+    norm_l1, norm_l2 = np.abs(w).sum(), w @ w
+
+    # A truncation reaches the average as if it had been there since the call began. With weights
+    # w = scale * v this means: v is truncated, and the average over past steps is avg(scale) * v.
+    scale, mean_scale = 1.0, 0.0
+
+    history = {"loss": [], "objective": [], "learning_rate": [], "update_norm": []}
+
+    def descent():
+        arrays = {name: np.array(numbers, dtype=np.float64) for name, numbers in history.items()}
+        return Descent(w.copy(), b, mean_w.copy(), mean_b, t, **arrays)
+
+    for epoch, order in enumerate(orders):
+        order = np.asarray(order)
+        m = len(order) if batch_size == "full" else batch_size
+        relative = weights if stochastic else weights / weights[order].mean()
+        start = np.append(w, b)
+        loss_sum = objective_sum = 0.0
+
+        for first in range(0, len(order), m):
+            rows = order[first : first + m]
+            raw = X[rows] @ w + b
+            rate = eta(t)
+
+            losses = value(loss, y[rows], raw, param) * (1.0 if stochastic else relative[rows])
+            cost = 0.0
+            if rule == "gradient":
+                cost += alpha * (l2 * 0.5 * norm_l2 + l1 * norm_l1)
+                cost += alpha * b if one_class else 0.0
+            loss_sum += losses.sum()
+            objective_sum += losses.sum() + len(rows) * cost
+
+            if stochastic and rule == "pa1" and squared_norms[rows[0]] == 0.0:
+                continue  # scikit-learn passes over such a row: no step, not even of the penalty
+
+            move = relative[rows] * _slope(
+                rule, loss, y[rows], raw, param, squared_norms[rows], rate, eta0
+            )
+
+            shrink = max(0.0, 1.0 - l2 * rate * alpha)
+            w = shrink * w
+            norm_l1, norm_l2, scale = norm_l1 * shrink, norm_l2 * shrink**2, scale * shrink
+            if scale < SMALLEST_SCALE:
+                scale, mean_scale = 1.0, 0.0
+
+            if np.any(move != 0.0) or not stochastic:
+                w = w + (move @ X[rows]) / len(rows)
+                norm_l1, norm_l2 = np.abs(w).sum(), w @ w
+            if fit_intercept:
+                b += move.mean() - (rate * alpha if one_class else 0.0)
+
+            if 0 < average <= t:
+                mu = 1.0 / (t - average + 1.0)
+                mean_w = mean_w + mu * (w - mean_w)
+                mean_b = mean_b + mu * (b - mean_b)
+                mean_scale = mean_scale + mu * (scale - mean_scale)
+
+            if l1 > 0.0:
+                u += l1 * rate * alpha
+                before = w
+                w = np.where(
+                    w > 0.0,
+                    np.maximum(0.0, w - (u + received)),
+                    np.where(w < 0.0, np.minimum(0.0, w + (u - received)), w),
+                )
+                received = received + (w - before)
+                if average > 0:
+                    mean_w = mean_w + (mean_scale / scale) * (w - before)
+
+            t += 1.0
+
+        history["loss"].append(loss_sum / len(order))
+        history["objective"].append(objective_sum / len(order))
+        history["learning_rate"].append(rate)
+        history["update_norm"].append(np.linalg.norm(np.append(w, b) - start))
+        if watch is not None and watch(epoch, descent()):
+            break
+
+    return descent()
+
+
+def fit(estimator, X, y=None, sample_weight=None, coef_init=None, intercept_init=0.0):
+    """What ``estimator.fit(X, y, ...)`` computes, for one model and no validation set.
+
+    Reads the parameters of fastgd's or scikit-learn's ``SGDClassifier`` (two classes),
+    ``SGDRegressor`` and ``SGDOneClassSVM``. The result's ``coef`` and ``intercept`` are averaged
+    where the estimator would show averages; a one-class SVM's offset is 1 - ``intercept``.
+    """
+    X = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
+    n = X.shape[0]
+    p = estimator.get_params()
+    weights = np.ones(n) if sample_weight is None else np.array(sample_weight, dtype=np.float64)
+    one_class = "nu" in p
+    alpha = p["nu"] if one_class else p["alpha"]
+    name = "hinge" if one_class else p["loss"]
+    param = p.get("quantile" if name == "quantile" else "epsilon")
+    if one_class:
+        y, seed = np.ones(n), regressor_seed(p["random_state"])
+    elif "class_weight" in p:
+        classes, code = np.unique(y, return_inverse=True)
+        if p["class_weight"] == "balanced":
+            weights = weights * (n / (len(classes) * np.bincount(code)))[code]
+        elif p["class_weight"]:
+            weights = weights * np.array([p["class_weight"].get(c, 1.0) for c in classes])[code]
+        y, seed = np.where(code == 1, 1.0, -1.0), classifier_seed(p["random_state"], 2)
+    else:
+        seed = regressor_seed(p["random_state"])
+
+    pa = p["learning_rate"] in ("pa1", "pa2")
+    base = schedule(
+        p["learning_rate"],
+        eta0=p["eta0"],
+        power_t=p["power_t"],
+        alpha=alpha,
+        loss=name,
+        param=param,
+    )
+    divisor = [1.0]
+    patience = Patience(p["tol"], p.get("n_iter_no_change", 5))
+
+    def watch(_, so_far):
+        if not patience.exhausted(so_far.objective[-1]):
+            return False
+        if p["learning_rate"] == "adaptive" and base(1.0) / divisor[0] > 1e-6:
+            divisor[0] *= 5.0
+            patience.waited = 0
+            return False
+        return True
+
+    result = descend(
+        X,
+        y,
+        loss=name,
+        param=param,
+        orders=epoch_orders(n, seed, p["max_iter"], p["shuffle"]),
+        eta=lambda t: base(t) / divisor[0],
+        penalty="l2" if one_class else p["penalty"],
+        alpha=alpha,
+        l1_ratio=p.get("l1_ratio"),
+        batch_size=p.get("batch_size", 1),
+        rule=p["learning_rate"] if pa else "gradient",
+        eta0=p["eta0"],
+        one_class=one_class,
+        fit_intercept=p["fit_intercept"],
+        weights=weights,
+        average=int(p["average"]),
+        coef=coef_init,
+        intercept=1.0 if one_class else intercept_init,
+        watch=watch,
+    )
+    if 0 < p["average"] < result.t:
+        result.coef, result.intercept = result.average_coef, result.average_intercept
+    return result

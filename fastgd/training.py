@@ -1,0 +1,396 @@
+"""The epoch loop: order, learning rates, stopping, validation, callbacks -> `FitResult`.
+
+One model at a time. The loop draws the order of an epoch, asks the schedule for the learning rates of
+a segment (an epoch, or a good part of a long one, so that Ctrl-C is heard), makes one call into the
+kernels for it, and reads their report. Python is entered once per segment, never per row.
+
+An estimator prepares a `Problem` (what is fitted to what) and a `Plan` (how), and turns the result
+into attributes. Nothing here knows labels, feature names or scikit-learn's contract.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import hypot
+
+import numpy as np
+
+from .data import padded
+from .history import History
+from .kernels import kernels
+
+__all__ = ["FitResult", "Overflow", "Plan", "Problem", "objective_check", "train"]
+
+RULES = {"pa1": 1, "pa2": 2}  # passive-aggressive; every other learning rate is a gradient step
+SEGMENT = 1 << 26  # values of X in one call into the kernels: some 20 to 60 ms
+RATES = 1 << 12  # learning rates asked for at once, so that short epochs do not wait for NumPy
+CHECKED_ROWS = 1 << 14  # rows looked at to see whether a fit is better than no fit
+CHECKED_AT_ONCE = 256
+
+
+class Overflow(ArithmeticError):
+    """Weights left the range of floating-point numbers."""
+
+    def __init__(self, epoch, learning_rate):
+        super().__init__(epoch, learning_rate)
+        self.epoch = epoch
+        self.learning_rate = learning_rate
+
+
+@dataclass
+class Problem:
+    """One model's data and start.
+
+    Attributes
+    ----------
+    rows : kernels.Rows
+    values_per_row : float
+        Mean number of values in a row.
+    y : ndarray of shape (n,)
+        Targets in the type of the weights; {-1, +1} in classification.
+    weight : ndarray of shape (n,), or None
+        Row weights in the type of the weights.
+    weight_pos, weight_neg : float
+        Class weights.
+    coef, average_coef : ndarray of shape (d,), or None for zeros; never written to
+    intercept, average_intercept : float
+    t : float
+        Number of the first step, from 1.
+    chosen : ndarray of int32, or None
+        The rows to train on; None for all.
+    validate : callable, or None
+        ``validate(coef, intercept, scale)`` -> score of the present weights; `scale` is the product
+        of the l2 penalty's factors on them so far.
+    """
+
+    rows: object
+    values_per_row: float
+    y: np.ndarray
+    weight: np.ndarray = None
+    weight_pos: float = 1.0
+    weight_neg: float = 1.0
+    coef: np.ndarray = None
+    intercept: float = 0.0
+    average_coef: np.ndarray = None
+    average_intercept: float = 0.0
+    t: float = 1.0
+    chosen: np.ndarray = None
+    validate: Callable = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to descend; see the estimators' parameters of the same names."""
+
+    loss: object
+    parameter: float
+    l1: float
+    l2: float
+    schedule: object
+    learning_rate: str
+    eta0: float
+    max_iter: int
+    tol: float = None
+    n_iter_no_change: int = 5
+    fit_intercept: bool = True
+    average: int = 0
+    batch_size: object = 1
+    nu: float = None  # one-class SVM
+    early_stopping: bool = False
+    restore_best: bool = False
+    verbose: int = 0
+
+
+@dataclass
+class FitResult:
+    """What a training run leaves behind.
+
+    `failure` is the exception that ended it early, if one did (a KeyboardInterrupt, or what a
+    callback raised): the weights reached so far are valid, and the caller raises it again once they
+    are stored.
+    """
+
+    coef: np.ndarray
+    intercept: float
+    average_coef: np.ndarray
+    average_intercept: float
+    n_iter: int
+    steps: int
+    history: dict = field(default_factory=dict)
+    stop_reason: str = ""
+    failure: BaseException = None
+
+
+class _Patience:
+    """Counts epochs without an improvement by tol; larger scores are better."""
+
+    def __init__(self, plan):
+        self.tol = -np.inf if plan.tol is None else plan.tol
+        self.limit = plan.n_iter_no_change
+        self.best = -np.inf
+        self.waited = 0
+
+    def exhausted(self, score):
+        late = self.tol > -np.inf and score < self.best + self.tol
+        self.waited = self.waited + 1 if late else 0
+        self.best = max(self.best, score)
+        return self.waited >= self.limit
+
+
+def train(problem, plan, order, task=None, snapshot=None):
+    """Run epochs until the plan's stopping rule, and return the `FitResult`.
+
+    Parameters
+    ----------
+    problem : Problem
+    plan : Plan
+    order : kernels.Order
+    task : callbacks.FitTask, default=None
+        Told about every epoch.
+    snapshot : callable, default=None
+        ``snapshot(coef, intercept)`` -> fitted attributes, for callbacks that ask.
+
+    Raises
+    ------
+    Overflow
+        If the weights became infinite or NaN. The problem is left as it was.
+    """
+    run = _Run(problem, plan)
+    patience = _Patience(plan)
+    history = History()
+    best = None
+    reason, failure = f"max_iter={plan.max_iter} epochs were run.", None
+    began = time.perf_counter()
+    epoch = 0
+    try:
+        for epoch in range(1, plan.max_iter + 1):
+            if task is not None:
+                task.epoch_begin()
+            order.advance()
+            row = run.epoch(order, epoch)
+            score = -row["objective"]
+            if problem.validate is not None:
+                row["validation_score"] = problem.validate(
+                    run.coef, run.intercept, run.descent.carried_scale
+                )
+                if plan.early_stopping:
+                    score = row["validation_score"]
+            row["seconds"] = time.perf_counter() - began
+            history.append(**row)
+            if plan.verbose:
+                _report(epoch, run, row)
+            if plan.restore_best and (best is None or score > patience.best):
+                best = run.weights()
+            stop = patience.exhausted(score)
+            if task is not None and task.epoch_end(
+                lambda: snapshot(run.coef.copy(), run.intercept), history
+            ):
+                reason = f"A callback asked to stop after epoch {epoch}."
+                break
+            if stop and not run.cut_rate(patience):
+                what = "validation score" if plan.early_stopping else "objective"
+                reason = (
+                    f"The {what} did not improve by tol={plan.tol:g} "
+                    f"for n_iter_no_change={plan.n_iter_no_change} epochs."
+                )
+                if plan.verbose:
+                    print(f"Convergence after {epoch} epochs took {row['seconds']:.2f} seconds")
+                break
+    except (KeyboardInterrupt, Exception) as error:
+        if isinstance(error, Overflow) or not history or not run.finite():
+            raise
+        failure, reason = error, f"Interrupted in epoch {epoch} by {type(error).__name__}."
+    n_iter = len(history["loss"])
+    coef, intercept, average_coef, average_intercept = best or run.weights()
+    if best is not None:
+        reason += " The weights of the best validation score were restored."
+    return FitResult(
+        coef=coef,
+        intercept=intercept,
+        average_coef=average_coef,
+        average_intercept=average_intercept,
+        n_iter=n_iter,
+        steps=n_iter * run.steps,
+        history=history.arrays(),
+        stop_reason=reason,
+        failure=failure,
+    )
+
+
+class _Run:
+    """The kernels' state of one model, and one epoch of it."""
+
+    def __init__(self, problem, plan):
+        n, d = problem.rows.n, problem.rows.d
+        dtype = problem.y.dtype
+        self.problem, self.plan = problem, plan
+        self.n = n if problem.chosen is None else len(problem.chosen)
+        self.batch = self.n if plan.batch_size == "full" else min(plan.batch_size, self.n)
+        self.steps = -(-self.n // self.batch)
+        batches = max(1, int(SEGMENT / max(1.0, problem.values_per_row)) // self.batch)
+        self.segment = batches * self.batch  # rows in one call
+        self.factor = 1.0  # of the schedule's rates, for those that are cut on a plateau
+        self._ready, self._ready_from = (), np.inf
+        self._w = padded(problem.coef, d, dtype)
+        self._average = padded(problem.average_coef, d, dtype) if plan.average else None
+        l1 = plan.l1 > 0
+        self.descent = kernels.Descent(
+            problem.rows,
+            problem.y,
+            problem.weight,
+            self._w,
+            padded(None, d, dtype),
+            padded(None, d, dtype) if l1 else None,
+            padded(None, d, dtype) if l1 and plan.l2 > 0 and problem.rows.sparse else None,
+            self._average,
+            double_w=dtype == np.float64,
+            recipe=self._recipe(),
+        )
+        self.descent.intercept = problem.intercept
+        self.descent.average_intercept = problem.average_intercept
+        self.descent.t = problem.t
+
+    def _recipe(self):
+        problem, plan = self.problem, self.plan
+        unit = 1.0 if self.batch == 1 and plan.batch_size == 1 else _mean_weight(problem)
+        return {
+            "loss": plan.loss.number,
+            "parameter": plan.parameter,
+            "rule": RULES.get(plan.learning_rate, 0),
+            "l1": plan.l1,
+            "l2": plan.l2,
+            "class_weight": (problem.weight_neg / unit, problem.weight_pos / unit),
+            "one_class": plan.nu is not None,
+            "nu": plan.nu or 0.0,
+            "fit_intercept": plan.fit_intercept,
+            "average_from": float(plan.average),
+            "aggressiveness": plan.eta0,
+        }
+
+    @property
+    def coef(self):
+        """The weights, of shape (d,); a view."""
+        return self._w[: self.problem.rows.d]
+
+    @property
+    def intercept(self):
+        return self.descent.intercept
+
+    def finite(self):
+        return bool(np.isfinite(self._w).all() and np.isfinite(self.intercept))
+
+    def weights(self):
+        """Copies of weights, intercept and their averages."""
+        average = None
+        if self._average is not None:
+            a, b = self.descent.lazy_average
+            average = (self._average[: self.problem.rows.d] + a * self.coef) / b
+            average = average.astype(self.coef.dtype, copy=False)
+        return self.coef.copy(), self.intercept, average, self.descent.average_intercept
+
+    def _rates(self, steps):
+        """Learning rates of the next steps, or one for all of them."""
+        at = self.descent.t - self._ready_from
+        if not 0 <= at <= len(self._ready) - steps:
+            rates = self.plan.schedule.rates(self.descent.t, max(steps, RATES))
+            if self.factor != 1.0:
+                rates = rates * self.factor
+            if len(rates) == 1:
+                return rates
+            self._ready, self._ready_from, at = rates, self.descent.t, 0
+        return self._ready[int(at) : int(at) + steps]
+
+    def epoch(self, order, number):
+        """Train one epoch and return its row of the history."""
+        descent, n = self.descent, self.n
+        before = descent.intercept
+        for start in range(0, n, self.segment):
+            stop = min(start + self.segment, n)
+            rates = self._rates(-(-(stop - start) // self.batch))
+            descent.run(order, start, stop, rates, self.batch)
+        loss, penalty, moved, finite = descent.end_epoch()
+        rate = float(rates[-1])
+        if not finite:
+            raise Overflow(number, rate)
+        return {
+            "loss": loss / n,
+            "objective": (loss + penalty) / n,
+            "learning_rate": rate,
+            "update_norm": hypot(moved, descent.intercept - before),
+        }
+
+    def cut_rate(self, patience):
+        """Answer a plateau by a smaller learning rate, if the schedule does so and one is left."""
+        cut = self.plan.schedule.plateau_cut
+        if cut is None or self.plan.eta0 * self.factor <= 1e-6:
+            return False
+        self.factor /= cut
+        self._ready_from = np.inf
+        patience.waited = 0
+        return True
+
+
+def _mean_weight(problem):
+    """Mean of the row weights over the training rows: weights count repetitions in a batch."""
+    if problem.weight is None and problem.weight_pos == problem.weight_neg:
+        return problem.weight_pos
+    rows = slice(None) if problem.chosen is None else problem.chosen
+    return float(_row_weights(problem, rows).mean())
+
+
+def _row_weights(problem, rows):
+    weight = np.where(problem.y[rows] > 0, problem.weight_pos, problem.weight_neg)
+    return weight if problem.weight is None else weight * problem.weight[rows]
+
+
+def _report(epoch, run, row):
+    """The lines of scikit-learn's verbose mode, which programs read."""
+    coef = run.coef
+    score = f", Validation score: {row['validation_score']:f}" if "validation_score" in row else ""
+    print(f"-- Epoch {epoch}")
+    print(
+        f"Norm: {np.linalg.norm(coef):.2f}, NNZs: {np.count_nonzero(coef)}, "
+        f"Bias: {run.intercept:.6f}, T: {epoch * run.n}, Avg. loss: {row['loss']:f}, "
+        f"Objective: {row['objective']:f}{score}"
+    )
+    print(f"Total training time: {row['seconds']:.2f} seconds.")
+
+
+def objective_check(problem, plan, coef, intercept, scores):
+    """Objective of given weights against that of zero weights.
+
+    Exact where it matters: a sample of the rows decides only when it shows the fit to be better by
+    more than a tenth.
+
+    Parameters
+    ----------
+    scores : callable
+        ``scores(rows)`` -> raw predictions of the given rows, float64.
+
+    Returns
+    -------
+    (float, float) : objective of the weights, objective of zero weights
+    """
+    penalty = 0.0
+    if plan.learning_rate not in RULES:
+        wide = coef.astype(np.float64)
+        penalty = plan.l1 * np.abs(wide).sum() + 0.5 * plan.l2 * (wide @ wide)
+        penalty += (plan.nu or 0.0) * intercept
+    n = len(problem.y) if problem.chosen is None else len(problem.chosen)
+    step = max(1, n // CHECKED_ROWS)
+    for stride in dict.fromkeys((step, 1)):
+        rows = np.arange(0, n, stride, dtype=np.int32)
+        if problem.chosen is not None:
+            rows = problem.chosen[rows]
+        sums = np.zeros(2)
+        total = 0.0
+        for part in np.array_split(rows, -(-len(rows) // CHECKED_AT_ONCE)):
+            y = problem.y[part].astype(np.float64)
+            weight = _row_weights(problem, part).astype(np.float64)
+            sums[0] += plan.loss.total(y, scores(part), weight, plan.parameter)
+            sums[1] += plan.loss.total(y, np.zeros(len(part)), weight, plan.parameter)
+            total += weight.sum()
+        here, zero = sums / max(total, 1e-300)
+        if here + penalty < 0.9 * zero:
+            break
+    return here + penalty, zero
