@@ -1,0 +1,83 @@
+"""What can only be measured in a fresh process: import time and peak memory.
+
+``in_child`` runs a function of this module in a child, away from the checkout's directory.
+"""
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from importlib import import_module
+from pathlib import Path
+
+CHECKOUT = str(Path(__file__).resolve().parent.parent)
+CHILD = """
+import json, sys
+sys.path.append({path!r})
+from benchmarks import footprint
+print(json.dumps(footprint.{function}(**{arguments!r})))
+"""
+
+
+def in_child(function, **arguments):
+    code = CHILD.format(path=CHECKOUT, function=function.__name__, arguments=arguments)
+    child = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tempfile.gettempdir(),
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return json.loads(child.stdout.splitlines()[-1])
+
+
+def import_seconds(first, then, name):
+    """How long ``import first`` takes, and how much ``from then import name`` adds to it.
+
+    A name, because a package may put off its own work until one is asked for.
+    """
+    start = time.perf_counter()
+    import_module(first)
+    middle = time.perf_counter()
+    getattr(import_module(then), name)
+    return middle - start, time.perf_counter() - middle
+
+
+def resident(field):
+    """A field of /proc/self/status in bytes; elsewhere the peak so far is all there is to know."""
+    try:
+        with open("/proc/self/status") as lines:
+            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+    except OSError:
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def forget_peak():
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_bytes(rival, rows, columns, dtype):
+    """Peak memory during a fit above what was there before it, X and y included in "before"."""
+    import numpy as np
+
+    from benchmarks.rivals import Task
+
+    build = import_module(f"benchmarks.rivals.{rival}").build
+    rng = np.random.default_rng(0)
+    if dtype == "uint8":
+        X = rng.integers(0, 256, (rows, columns), dtype=np.uint8)
+    else:
+        X = rng.standard_normal((rows, columns), dtype=dtype)
+    y = (X[:, 0] > X[:99, 0].mean()).astype(np.int64)
+    task = Task(step=1e-9, epochs=2)
+    build(task).fit(X[:99], y[:99])  # what is imported or allocated once is no part of a fit
+    forget_peak()
+    before = resident("VmRSS")
+    build(task).fit(X, y)
+    return resident("VmHWM") - before

@@ -1,0 +1,42 @@
+"""Who takes part: one adapter file each.
+
+A ``Task`` says what is to be minimised and by which steps, in nobody's dialect. An adapter turns
+it into its own estimator (``build(task)``: an object with ``fit(X, y)``, ``coef_`` and
+``intercept_``), so that all sides have equal objectives and do equal work; ``default(kind)`` is the
+estimator of a user who passes no argument.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Task:
+    loss: str = "log_loss"  # squared_error means a regression on the labels
+    penalty: str | None = "l2"
+    alpha: float = 1e-4
+    step: float = 0.01  # constant, so that every epoch costs the same
+    batch_size: int | str = 1
+    shuffle: bool = True
+    average: bool = False
+    early_stopping: bool = False  # scored every epoch, but never stopped
+    intercept: bool = True
+    epochs: int = 1
+    seed: int = 0
+
+
+def scikit_learn_arguments(task):
+    """The dialect that scikit-learn and fastgd share."""
+    return {
+        "loss": task.loss,
+        "penalty": task.penalty,
+        "alpha": task.alpha,
+        "learning_rate": "constant",
+        "eta0": task.step,
+        "shuffle": task.shuffle,
+        "average": task.average,
+        "early_stopping": task.early_stopping,
+        "fit_intercept": task.intercept,
+        "max_iter": task.epochs,
+        "tol": None,
+        "random_state": task.seed,
+    }
