@@ -1,21 +1,23 @@
-"""History: what each epoch saw, kept as lists while training and as arrays afterwards."""
+"""History: what each epoch saw, kept as tuples while training and as arrays afterwards."""
 
 import numpy as np
 
 __all__ = ["History", "joined", "stacked"]
 
+COLUMNS = ("loss", "objective", "learning_rate", "update_norm", "seconds", "validation_score")
 
-class History(dict):
-    """Columns of one model's training, a list of floats per name; one row per epoch."""
 
-    def append(self, **row):
-        """Add an epoch."""
-        for name, value in row.items():
-            self.setdefault(name, []).append(value)
+class History(list):
+    """One model's training: a tuple per epoch, in the order of `COLUMNS`, the last one optional."""
+
+    def columns(self):
+        """The columns so far: name -> list of floats."""
+        return {name: list(values) for name, values in zip(COLUMNS, zip(*self, strict=True))}
 
     def arrays(self):
-        """Return the columns as float64 arrays of shape (epochs,)."""
-        return {name: np.array(values, dtype=np.float64) for name, values in self.items()}
+        """The columns as float64 arrays of shape (epochs,)."""
+        table = np.array(self, dtype=np.float64)
+        return {name: table[:, i].copy() for i, name in enumerate(COLUMNS[: table.shape[1]])}
 
 
 def stacked(histories):

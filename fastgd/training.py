@@ -160,30 +160,29 @@ def train(problem, plan, order, task=None, snapshot=None):
     history = History()
     best = None
     reason, failure = f"max_iter={plan.max_iter} epochs were run.", None
-    began = time.perf_counter()
+    clock = time.perf_counter
+    began = clock()
     epoch = 0
     try:
         for epoch in range(1, plan.max_iter + 1):
             if task is not None:
                 task.epoch_begin()
-            order.advance()
-            row = run.epoch(order, epoch)
-            score = -row["objective"]
-            if problem.validate is not None:
-                row["validation_score"] = problem.validate(
-                    run.coef, run.intercept, run.descent.carried_scale
-                )
+            loss, objective, rate, moved = run.epoch(order, epoch)
+            score = -objective
+            if problem.validate is None:
+                history.append((loss, objective, rate, moved, clock() - began))
+            else:
+                validation = problem.validate(run.coef, run.intercept, run.descent.carried_scale)
+                history.append((loss, objective, rate, moved, clock() - began, validation))
                 if plan.early_stopping:
-                    score = row["validation_score"]
-            row["seconds"] = time.perf_counter() - began
-            history.append(**row)
+                    score = validation
             if plan.verbose:
-                _report(epoch, run, row)
+                _report(epoch, run, history.columns())
             if plan.restore_best and (best is None or score > patience.best):
                 best = run.weights()
             stop = patience.exhausted(score)
             if task is not None and task.epoch_end(
-                lambda: snapshot(run.coef.copy(), run.intercept), history
+                lambda: snapshot(run.coef.copy(), run.intercept), history.columns()
             ):
                 reason = f"A callback asked to stop after epoch {epoch}."
                 break
@@ -194,13 +193,13 @@ def train(problem, plan, order, task=None, snapshot=None):
                     f"for n_iter_no_change={plan.n_iter_no_change} epochs."
                 )
                 if plan.verbose:
-                    print(f"Convergence after {epoch} epochs took {row['seconds']:.2f} seconds")
+                    print(f"Convergence after {epoch} epochs took {clock() - began:.2f} seconds")
                 break
     except (KeyboardInterrupt, Exception) as error:
         if isinstance(error, Overflow) or not history or not run.finite():
             raise
         failure, reason = error, f"Interrupted in epoch {epoch} by {type(error).__name__}."
-    n_iter = len(history["loss"])
+    n_iter = len(history)
     coef, intercept, average_coef, average_intercept = best or run.weights()
     if best is not None:
         reason += " The weights of the best validation score were restored."
@@ -301,9 +300,10 @@ class _Run:
         return self._ready[int(at) : int(at) + steps]
 
     def epoch(self, order, number):
-        """Train one epoch and return its row of the history."""
+        """Train one epoch; returns (loss, objective, last learning rate, way moved)."""
         descent, n = self.descent, self.n
         before = descent.intercept
+        order.advance()
         for start in range(0, n, self.segment):
             stop = min(start + self.segment, n)
             rates = self._rates(-(-(stop - start) // self.batch))
@@ -312,12 +312,7 @@ class _Run:
         rate = float(rates[-1])
         if not finite:
             raise Overflow(number, rate)
-        return {
-            "loss": loss / n,
-            "objective": (loss + penalty) / n,
-            "learning_rate": rate,
-            "update_norm": hypot(moved, descent.intercept - before),
-        }
+        return loss / n, (loss + penalty) / n, rate, hypot(moved, descent.intercept - before)
 
     def cut_rate(self, patience):
         """Answer a plateau by a smaller learning rate, if the schedule does so and one is left."""
@@ -343,17 +338,17 @@ def _row_weights(problem, rows):
     return weight if problem.weight is None else weight * problem.weight[rows]
 
 
-def _report(epoch, run, row):
+def _report(epoch, run, columns):
     """The lines of scikit-learn's verbose mode, which programs read."""
-    coef = run.coef
-    score = f", Validation score: {row['validation_score']:f}" if "validation_score" in row else ""
+    now = {name: values[-1] for name, values in columns.items()}
+    score = f", Validation score: {now['validation_score']:f}" if "validation_score" in now else ""
     print(f"-- Epoch {epoch}")
     print(
-        f"Norm: {np.linalg.norm(coef):.2f}, NNZs: {np.count_nonzero(coef)}, "
-        f"Bias: {run.intercept:.6f}, T: {epoch * run.n}, Avg. loss: {row['loss']:f}, "
-        f"Objective: {row['objective']:f}{score}"
+        f"Norm: {np.linalg.norm(run.coef):.2f}, NNZs: {np.count_nonzero(run.coef)}, "
+        f"Bias: {run.intercept:.6f}, T: {epoch * run.n}, Avg. loss: {now['loss']:f}, "
+        f"Objective: {now['objective']:f}{score}"
     )
-    print(f"Total training time: {row['seconds']:.2f} seconds.")
+    print(f"Total training time: {now['seconds']:.2f} seconds.")
 
 
 def objective_check(problem, plan, coef, intercept, scores):

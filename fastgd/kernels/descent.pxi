@@ -1,6 +1,7 @@
 # A model in training: what Python holds between two segments.
 
 cdef enum:
+    PADDING = 16               # elements; buffers are read and written in whole vectors
     BLOCK = 64                 # integer rows converted at a time
     SHORT_ROW = 1024           # bytes up to which the pipelined loop is the faster one
 
@@ -68,7 +69,7 @@ cdef class Descent:
         self.recipe.aggressiveness = recipe["aggressiveness"]
         self.recipe.smallest_scale = 1e-9 if double_w else 1e-6
         padded = self.w.view.len
-        if padded < rows.d * size or padded % (16 * size) or self.y.view.len < rows.n * size:
+        if padded < rows.d * size or padded % (PADDING * size) or self.y.view.len < rows.n * size:
             raise ValueError("The kernels need weights padded to 16 elements and a target for every row.")
         self.model.intercept = self.model.average_intercept = 0
         self.model.t = 1
@@ -77,8 +78,8 @@ cdef class Descent:
         self.model.average_a = 0
         self.end_epoch()
         if rows.sparse:
-            self.z = take(rows.longest * size)
-            self.s = take(rows.longest * size)
+            self.z = take((rows.longest + PADDING) * size)
+            self.s = take((rows.longest + PADDING) * size)
         elif rows.convert != NULL:
             self.block = take(BLOCK * rows.d * 8)
             self.block_y = take(BLOCK * size)

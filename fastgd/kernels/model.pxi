@@ -48,7 +48,9 @@ cdef inline double penalty(const Model *m, const Recipe *r) noexcept nogil:
 
 cdef inline double clip(double gradient) noexcept nogil:
     """Gradients beyond 1e12 are cut, as in scikit-learn, so that one row cannot overflow the weights."""
-    return -1e12 if gradient < -1e12 else 1e12 if gradient > 1e12 else gradient
+    if fabs(gradient) > 1e12:     # a branch that is never taken costs the waiting step nothing
+        return -1e12 if gradient < 0 else 1e12
+    return gradient
 
 cdef inline double shrink(Model *m, const Recipe *r, double eta) noexcept nogil:
     """The l2 penalty's share of a step: a factor on the weights, never below zero."""
@@ -84,7 +86,7 @@ cdef inline double step(Model *m, const Recipe *r, double wx, double xx, double 
     The caller adds coefficient / scale times x to the unscaled weights, after `refresh` if `faded`.
     """
     cdef double p = wx + m.intercept
-    cdef double update, factor
+    cdef double update, factor, share = weight * r.class_weight[y > 0]
     m.skipped = False
     m.faded = False
     if m.tallied == TALLY:
@@ -94,10 +96,9 @@ cdef inline double step(Model *m, const Recipe *r, double wx, double xx, double 
     m.tallied += 1
     m.penalty_sum += penalty(m, r)
     if r.rule == GRADIENT:
-        update = -eta * clip(loss_gradient(r.loss, y, p, r.parameter))
+        update = -(eta * share) * clip(loss_gradient(r.loss, y, p, r.parameter))
     else:
-        update = passive_aggressive(m, r, p, xx, y)
-    update *= weight * r.class_weight[y > 0]
+        update = share * passive_aggressive(m, r, p, xx, y)
     if m.skipped:
         return 0
     if r.l2 != 0:

@@ -26,6 +26,7 @@
 #define FASTGD_INLINE inline __attribute__((always_inline))
 #define FASTGD_RESTRICT __restrict__
 #define FASTGD_PREFETCH(address) __builtin_prefetch((address), 0, 2)
+#define FASTGD_UNLIKELY(condition) __builtin_expect((condition), 0)
 #ifndef FASTGD_NO_VECTOR_EXTENSIONS
 #define FASTGD_VECTOR_EXTENSIONS 1
 #endif
@@ -39,6 +40,9 @@
 #else
 #define FASTGD_INLINE inline
 #define FASTGD_RESTRICT
+#endif
+#ifndef FASTGD_UNLIKELY
+#define FASTGD_UNLIKELY(condition) (condition)
 #endif
 #ifndef FASTGD_PREFETCH
 #define FASTGD_PREFETCH(address) ((void)(address))
@@ -443,27 +447,55 @@ template <typename X, typename I> FASTGD_INLINE void prefetch_row(const X *x, co
     FASTGD_PREFETCH(col + nnz - 1);
 }
 
-/* p = w . x, xx = x . x; the gathered weights stay in z, so that the step needs no second gather. */
+/* n <= N elements of w at the given columns, zeros behind them. */
+template <typename W, typename I> FASTGD_INLINE typename Lanes<W>::V gather(const W *w, const I *col, idx n) {
+    enum { N = Lanes<W>::N };
+    typename Lanes<W>::V v = splat<W>(0);
+    if (n == N)
+        for (int i = 0; i < N; i++) v[i] = w[col[i]];
+    else
+        for (idx i = 0; i < n; i++) v[i] = w[col[i]];
+    return v;
+}
+template <typename W, typename X> FASTGD_INLINE typename Lanes<W>::V load_up_to(const X *x, idx n, bool inside) {
+    return n == Lanes<W>::N ? Loader<W, X>::full(x) : Loader<W, X>::tail(x, n, inside);
+}
+FASTGD_INLINE idx at_most(idx n, idx most) { return n < most ? n : most; }
+
+/* p = w . x, xx = x . x; the gathered weights stay in z (padded), so that the step needs no second gather. */
 template <typename X, typename W, typename I>
-inline void csr_dot(const X *FASTGD_RESTRICT x, const I *FASTGD_RESTRICT col, idx nnz, const W *FASTGD_RESTRICT w,
-                    W *FASTGD_RESTRICT z, double *p, double *xx) {
-    W a = 0, b = 0;
-    FASTGD_SIMD_SUM(a, b)
-    for (idx k = 0; k < nnz; k++) {
-        const W zk = w[col[k]], xk = (W)x[k];
-        z[k] = zk;
-        a += zk * xk;
-        b += xk * xk;
+inline void csr_dot(const X *x, const I *col, idx nnz, const W *w, W *z, double *p, double *xx) {
+    typedef typename Lanes<W>::V V;
+    enum { N = Lanes<W>::N };
+    V a = splat<W>(0), b = splat<W>(0);
+    for (idx k = 0; k < nnz; k += N) {
+        const idx n = at_most(nnz - k, N);
+        const V zv = gather(w, col + k, n), xv = load_up_to<W>(x + k, n, k > 0);
+        store<W>(z + k, zv);
+        a += zv * xv;
+        b += xv * xv;
     }
-    *p = a;
-    *xx = b;
+    *p = sum<W>(a);
+    *xx = sum<W>(b);
+}
+
+/* The first n <= N elements of v to the given columns of w, which are all different. */
+template <typename W, typename I> FASTGD_INLINE void scatter(W *w, const I *col, idx n, typename Lanes<W>::V v) {
+    enum { N = Lanes<W>::N };
+    if (n == N)
+        for (int i = 0; i < N; i++) w[col[i]] = v[i];
+    else
+        for (idx i = 0; i < n; i++) w[col[i]] = v[i];
 }
 
 template <typename X, typename W, typename I>
-inline void csr_step(const X *FASTGD_RESTRICT x, const I *FASTGD_RESTRICT col, idx nnz, const W *FASTGD_RESTRICT z,
-                     double c, W *FASTGD_RESTRICT w) {
-    const W cw = (W)c;
-    for (idx k = 0; k < nnz; k++) w[col[k]] = z[k] + cw * (W)x[k];
+inline void csr_step(const X *x, const I *col, idx nnz, const W *z, double c, W *w) {
+    enum { N = Lanes<W>::N };
+    const typename Lanes<W>::V cv = splat<W>((W)c);
+    for (idx k = 0; k < nnz; k += N) {
+        const idx n = at_most(nnz - k, N);
+        scatter(w, col + k, n, load<W>(z + k) + cv * load_up_to<W>(x + k, n, k > 0));
+    }
 }
 
 /* w += c x for rows of a batch, which may share columns; returns the growth of w . w. */
@@ -491,7 +523,8 @@ inline double csr_axpy(const X *x, const I *col, idx nnz, double c, W *w) {
  * over - step, over - 2 step ... at the steps before. */
 struct Truncation {
     double u, U, step;       /* penalty so far; the same over the scale; share of the last step in U */
-    double charge, scale;    /* penalty of the last step; scale of the weights */
+    double charge;           /* penalty of the last step */
+    double scale, inverse;   /* of the weights; 1 / scale */
     double l1_over_l2;       /* elastic net */
     double factor, decay;    /* of the scale in the last step, and minus its logarithm */
     double active, l1, sq;   /* virtual norms, without scale */
@@ -510,53 +543,15 @@ template <typename W> FASTGD_INLINE W paid_at_zero(const Truncation *t, double s
     return (W)(t->u - (steps + 1) * t->charge + scale * (size - (before - last)));
 }
 
-/* Bring the weights of a row up to date; z and r receive weight and penalty of each column. */
+/* A row has weights that stopped at zero since they were last read: correct penalties and norms. */
 template <typename W, typename I>
-inline void csr_late(const I *FASTGD_RESTRICT col, idx nnz, const W *FASTGD_RESTRICT w, const W *FASTGD_RESTRICT q,
-                     const W *FASTGD_RESTRICT last, W *FASTGD_RESTRICT z, W *FASTGD_RESTRICT r, Truncation *t) {
-    W gone = 0, gone_l1 = 0, gone_sq = 0;
-    const W u = (W)t->u, U = (W)t->U;
-    bool stopped = false;
-    if (!last) {
-        W over = 0;
-        FASTGD_SIMD_SUM(gone, gone_l1, gone_sq, over)
-        for (idx k = 0; k < nnz; k++) {
-            const W zk = w[col[k]], qk = q[col[k]];
-            const W sign = (W)(zk > 0) - (W)(zk < 0), on = sign * sign;
-            const W v = sign * zk - (u + sign * qk); /* where the weight would be, had zero not stopped it */
-            const W kept = v > 0 ? v : 0;
-            const W moved = sign * kept;
-            z[k] = moved;
-            r[k] = qk + (moved - zk);
-            gone += on;
-            gone_l1 += on * v;
-            gone_sq += on * v * v;
-            over += on * (kept - v);
-        }
-        stopped = over > 0;
-    } else {
-        for (idx k = 0; k < nnz; k++) {
-            const W zk = w[col[k]];
-            z[k] = zk;
-            r[k] = q[col[k]];
-            if (zk == 0) continue;
-            const W sign = zk > 0 ? (W)1 : (W)-1, v = sign * zk - (U - last[col[k]]);
-            z[k] = v > 0 ? sign * v : 0;
-            r[k] = -sign * (v > 0 ? u : paid_at_zero<W>(t, sign * zk, last[col[k]]));
-            gone += 1;
-            gone_l1 += v;
-            gone_sq += v * v;
-            stopped |= v < 0;
-        }
-    }
-    t->active -= gone;
-    t->l1 -= gone_l1;
-    t->sq -= gone_sq;
-    if (!stopped || !(t->step > 0)) return;
+inline void csr_stopped(const I *col, idx nnz, const W *w, const W *q, const W *last, W *r, Truncation *t) {
     for (idx k = 0; k < nnz; k++) {
-        const double zk = fabs((double)w[col[k]]), sign = w[col[k]] < 0 ? -1 : 1;
-        const double v = zk - (last ? (double)U - last[col[k]] : (double)u + sign * q[col[k]]);
-        if (zk == 0 || v >= 0) continue;
+        const double zk = w[col[k]], sign = zk < 0 ? -1 : 1, size = sign * zk;
+        const double v = size - (last ? (double)(W)t->U - last[col[k]] : (double)(W)t->u + sign * q[col[k]]);
+        if (zk == 0 || v > 0) continue;
+        if (last) r[k] = (W)-sign * paid_at_zero<W>(t, size, last[col[k]]);
+        if (!(t->step > 0)) continue;
         const double now = -v / t->step - 1, m = now - 1, n = ceil(m > 0 ? m : 0);
         if (now > 0) {
             t->over_l1 += now * t->step;
@@ -571,38 +566,66 @@ inline void csr_late(const I *FASTGD_RESTRICT col, idx nnz, const W *FASTGD_REST
     }
 }
 
+/* Bring the weights of a row up to date; z and r (padded) receive weight and penalty of each column. */
+template <typename W, typename I>
+inline void csr_late(const I *col, idx nnz, const W *w, const W *q, const W *last, W *z, W *r, Truncation *t) {
+    typedef typename Lanes<W>::V V;
+    enum { N = Lanes<W>::N };
+    const V zero = splat<W>(0), one = splat<W>(1), u = splat<W>((W)t->u), U = splat<W>((W)t->U);
+    V active = zero, l1 = zero, sq = zero, stopped = zero;
+    for (idx k = 0; k < nnz; k += N) {
+        const idx n = at_most(nnz - k, N);
+        const V zv = gather(w, col + k, n), qv = gather(q, col + k, n);
+        const V size = choose<V>(zero > zv, zero - zv, zv), on = choose<V>(size > zero, one, zero);
+        const V paid = choose<V>(zero > zv, zero - qv, qv); /* in the direction of zero */
+        const V due = last ? U - gather(last, col + k, n) : u + paid;
+        const V v = on * (size - due); /* where the weight would be, had zero not stopped it */
+        const V kept = choose<V>(v > zero, v, zero), moved = choose<V>(zero > zv, zero - kept, kept);
+        store<W>(z + k, moved);
+        store<W>(r + k, last ? choose<V>(size > zero, choose<V>(zero > zv, u, zero - u), qv) : qv + (moved - zv));
+        active += on;
+        l1 += v;
+        sq += v * v;
+        stopped += on * choose<V>(v > zero, zero, one);
+    }
+    t->active -= sum<W>(active);
+    t->l1 -= sum<W>(l1);
+    t->sq -= sum<W>(sq);
+    if (sum<W>(stopped) > 0) csr_stopped(col, nnz, w, q, last, r, t);
+}
+
 /* One step on a row whose weights z, r are up to date: z += c x, truncate to penalty u, write back. */
 template <typename X, typename W, typename I>
-inline void csr_truncated_step(const X *FASTGD_RESTRICT x, const I *FASTGD_RESTRICT col, idx nnz, double c,
-                               W *FASTGD_RESTRICT z, W *FASTGD_RESTRICT r, W *FASTGD_RESTRICT w, W *FASTGD_RESTRICT q,
-                               W *FASTGD_RESTRICT last, Truncation *t) {
-    W active = 0, l1 = 0, sq = 0, seen_l1 = 0, seen_sq = 0;
-    const W cw = (W)c, u = (W)t->u, scale = (W)t->scale, inverse = (W)(1 / t->scale), step = (W)t->step;
-    FASTGD_SIMD_SUM(active, l1, sq, seen_l1, seen_sq)
-    for (idx k = 0; k < nnz; k++) {
-        const W zk = z[k] + cw * (W)x[k], qk = r[k];
-        const W sign = (W)(zk > 0) - (W)(zk < 0), size = sign * zk;
-        const W v = size - (u + sign * qk) * inverse, kept = v > 0 ? v : 0, moved = sign * kept;
-        const W on = (W)(kept > 0), counted = on * (kept + step); /* `advance` takes the step off again */
-        z[k] = moved;
-        r[k] = qk + scale * (moved - zk);
+inline void csr_truncated_step(const X *x, const I *col, idx nnz, double c, const W *z, const W *r, W *w, W *q,
+                               W *last, Truncation *t) {
+    typedef typename Lanes<W>::V V;
+    enum { N = Lanes<W>::N };
+    const V zero = splat<W>(0), one = splat<W>(1), cv = splat<W>((W)c), u = splat<W>((W)t->u);
+    const V scale = splat<W>((W)t->scale), inverse = splat<W>((W)t->inverse), step = splat<W>((W)t->step);
+    V active = zero, l1 = zero, sq = zero, seen_l1 = zero, seen_sq = zero;
+    for (idx k = 0; k < nnz; k += N) {
+        const idx n = at_most(nnz - k, N);
+        const V zv = load<W>(z + k) + cv * load_up_to<W>(x + k, n, k > 0);
+        V qv = load<W>(r + k);
+        const V size = choose<V>(zero > zv, zero - zv, zv);
+        const V moved = truncate<W>(zv, &qv, u, scale, inverse);
+        const V kept = choose<V>(zero > moved, zero - moved, moved);
+        const V on = choose<V>(kept > zero, one, zero), counted = on * (kept + step); /* `advance` takes it off */
+        scatter(w, col + k, n, moved);
+        scatter(q, col + k, n, qv);
         active += on;
         l1 += counted;
         sq += counted * counted;
         seen_l1 += size;
         seen_sq += size * size;
     }
-    for (idx k = 0; k < nnz; k++) {
-        w[col[k]] = z[k];
-        q[col[k]] = r[k];
-    }
     if (last)
         for (idx k = 0; k < nnz; k++) last[col[k]] = (W)t->U;
-    t->seen_l1 = t->l1 + seen_l1;
-    t->seen_sq = t->sq + seen_sq;
-    t->active += active;
-    t->l1 += l1;
-    t->sq += sq;
+    t->seen_l1 = t->l1 + sum<W>(seen_l1);
+    t->seen_sq = t->sq + sum<W>(seen_sq);
+    t->active += sum<W>(active);
+    t->l1 += sum<W>(l1);
+    t->sq += sum<W>(sq);
 }
 
 /* The same in three parts, for batches whose rows share columns: put a row's weights back ... */
@@ -635,7 +658,7 @@ inline void csr_add(const X *x, const I *col, idx nnz, double c, W *w, Truncatio
 /* ... and truncate, after `advance`; a column met again has nothing left to pay. */
 template <typename W, typename I>
 inline void csr_truncate(const I *col, idx nnz, W *w, W *q, W *last, Truncation *t) {
-    const W u = (W)t->u, scale = (W)t->scale, inverse = (W)(1 / t->scale);
+    const W u = (W)t->u, scale = (W)t->scale, inverse = (W)t->inverse;
     for (idx k = 0; k < nnz; k++) {
         const W z = w[col[k]], sign = (W)(z > 0) - (W)(z < 0), size = sign * z;
         const W due = u + sign * q[col[k]];

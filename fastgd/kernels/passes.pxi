@@ -27,7 +27,7 @@ cdef extern from "passes.h" namespace "fastgd" nogil:
         double sq
 
     cdef struct Truncation:
-        double u, U, step, charge, scale, l1_over_l2, factor, decay
+        double u, U, step, charge, scale, inverse, l1_over_l2, factor, decay
         double active, l1, sq, seen_l1, seen_sq, late_l1, late_sq, over_l1, over_sq, near_l1, near_sq
 
     cdef struct Norms:
@@ -48,7 +48,7 @@ cdef extern from "passes.h" namespace "fastgd" nogil:
     double csr_axpy[T, V, J](const T *x, const J *col, idx nnz, double c, V *w)
     void csr_late[V, J](const J *col, idx nnz, const V *w, const V *q, const V *last, V *z, V *r,
                         Truncation *t)
-    void csr_truncated_step[T, V, J](const T *x, const J *col, idx nnz, double c, V *z, V *r, V *w, V *q,
+    void csr_truncated_step[T, V, J](const T *x, const J *col, idx nnz, double c, const V *z, const V *r, V *w, V *q,
                                      V *last, Truncation *t)
     void csr_put[V, J](const J *col, idx nnz, const V *z, const V *r, V *w, V *q, V *last, Truncation *t)
     void csr_add[T, V, J](const T *x, const J *col, idx nnz, double c, V *w, Truncation *t)

@@ -140,7 +140,7 @@ cdef void csr_start(Truncation *t, W *w, W *last, idx d) noexcept nogil:
     cdef Norms now = norms(<const W *> w, <const W *> none, d)
     cdef idx j
     t.U = 0
-    t.scale = 1
+    t.scale = t.inverse = 1
     t.l1, t.sq, t.active = now.l1, now.sq, now.active
     t.seen_l1, t.seen_sq = now.l1, now.sq
     if last != NULL:
@@ -151,12 +151,13 @@ cdef void csr_start(Truncation *t, W *w, W *last, idx d) noexcept nogil:
 cdef inline void csr_penalise(Truncation *t, Model *m, const Recipe *r, double eta) noexcept nogil:
     """This step's share of the penalty."""
     t.u = m.u
-    t.scale = m.scale
+    t.scale, t.inverse = m.scale, m.inverse
     t.charge = r.l1 * eta
-    t.step = t.charge / m.scale
+    t.step = t.charge * m.inverse
     t.U += t.step
-    t.factor = 1 - r.l2 * eta
-    t.decay = -log1p(-r.l2 * eta) if t.factor > 0 else 1
+    if r.l2 != 0 and t.factor != 1 - r.l2 * eta:
+        t.factor = 1 - r.l2 * eta
+        t.decay = -log1p(-r.l2 * eta) if t.factor > 0 else 1
 
 
 cdef inline void csr_correct(Truncation *t, Model *m, const Recipe *r, idx rows, idx latest) noexcept nogil:
@@ -164,6 +165,8 @@ cdef inline void csr_correct(Truncation *t, Model *m, const Recipe *r, idx rows,
 
     The sums took `rows` rows a step, `latest` rows in the last one.
     """
+    if t.late_l1 == 0 and t.over_l1 == 0:
+        return
     if r.rule == GRADIENT:
         m.penalty_sum += m.scale * r.l1 * (rows * t.late_l1 + (latest - rows) * t.near_l1)
         m.penalty_sum += m.scale * m.scale * 0.5 * r.l2 * (rows * t.late_sq + (latest - rows) * t.near_sq)
