@@ -29,7 +29,7 @@ INTEGERS = [
     np.uint64,
 ]
 PADDING = 16  # elements; the kernels read and write whole vectors of weights
-SCORE_BYTES = 1 << 20  # of converted or gathered rows at a time
+SCORE_BYTES = 1 << 18  # of converted or gathered rows at a time: they stay in L2
 NO_TARGETS = object()
 
 

@@ -12,7 +12,9 @@ class History(list):
 
     def columns(self):
         """The columns so far: name -> list of floats."""
-        return {name: list(values) for name, values in zip(COLUMNS, zip(*self, strict=True))}
+        return {
+            name: list(values) for name, values in zip(COLUMNS, zip(*self, strict=True), strict=False)
+        }
 
     def arrays(self):
         """The columns as float64 arrays of shape (epochs,)."""

@@ -185,26 +185,6 @@ cdef class Descent:
         return report
 
 
-    def predict(self, const int32_t[::1] order, double[::1] out):
-        """Write w . x + intercept of rows order (None: the first ones) into out."""
-        cdef const int32_t *chosen = NULL
-        if out.shape[0] > (self.rows.n if order is None else order.shape[0]):
-            raise ValueError("More predictions asked for than rows given.")
-        if out.shape[0] == 0:
-            return
-        if order is not None:
-            chosen = &order[0]
-        with nogil:
-            if self.rows.float32 and self.double_w:
-                predict_rows[float, double](self, NULL, NULL, chosen, out.shape[0], &out[0])
-            elif self.rows.float32:
-                predict_rows[float, float](self, NULL, NULL, chosen, out.shape[0], &out[0])
-            elif self.double_w:
-                predict_rows[double, double](self, NULL, NULL, chosen, out.shape[0], &out[0])
-            else:
-                predict_rows[double, float](self, NULL, NULL, chosen, out.shape[0], &out[0])
-
-
 cdef void segment(Descent self, const X *x, W *w, const int32_t *order, idx first, idx n, const double *rates,
                   idx stride, idx batch) noexcept nogil:
     """Rows order[0:n], or first to first + n, by the loop for this data; then settle. x and w tell types."""
@@ -296,23 +276,3 @@ cdef void csr_segment(Descent self, const X *x, const W *y, const W *weight, W *
     else:
         csr_batches_l1(m, r, x, indptr, col, y, weight, w, q, last, average, z, s, self.pulls, d, order, n, batch,
                        rates, stride)
-
-
-cdef void predict_rows(Descent self, const X *x, W *w, const int32_t *order, idx n, double *out) noexcept nogil:
-    cdef Integers integers
-    cdef idx d = self.rows.d
-    cdef double b = self.model.intercept
-    w = <W *> address(self.w)
-    x = <const X *> address(self.rows.data)
-    if self.rows.wide:
-        predict_csr(x, <const int64_t *> address(self.rows.indptr), <const int64_t *> address(self.rows.indices),
-                    <const W *> w, <W *> self.z, b, order, n, out)
-    elif self.rows.sparse:
-        predict_csr(x, <const int32_t *> address(self.rows.indptr), <const int32_t *> address(self.rows.indices),
-                    <const W *> w, <W *> self.z, b, order, n, out)
-    elif self.rows.convert != NULL:
-        integers.data = <const void *> x
-        integers.convert = self.rows.convert
-        predict_dense(<const X *> self.block, &integers, d, <const W *> w, b, order, n, out)
-    else:
-        predict_dense(x, NULL, d, <const W *> w, b, order, n, out)

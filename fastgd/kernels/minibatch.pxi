@@ -60,7 +60,7 @@ cdef void dense_batches(Model *m, const Recipe *r, const X *x, const Integers *i
             for j in range(count):
                 i = row(order, k + j, n)
                 if r.rule != GRADIENT:
-                    dot(rows[j], <const W *> w, d, &unused, &xx)
+                    dot(rows[j], rows[j], <const W *> w, d, &unused, &xx)
                 c[j] = pull(m, r, m.scale * p[j], xx, <double> y[i], 1.0 if weight == NULL else <double> weight[i])
                 total += c[j]
             axpy4(<const X **> rows, <int> count, <const X **> ahead, <const double *> c, g, d)

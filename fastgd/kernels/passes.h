@@ -218,6 +218,7 @@ template <typename W, typename Body> FASTGD_INLINE void sweep(idx d, Body &body)
 template <typename X, typename W> struct DotBody {
     typedef typename Lanes<W>::V V;
     const X *x;
+    const char *ahead;
     const W *w;
     V p[2], xx[2];
     template <int k, typename R> FASTGD_INLINE void at(idx j, R row) {
@@ -225,14 +226,19 @@ template <typename X, typename W> struct DotBody {
         p[k] += load<W>(w + j) * xv;
         xx[k] += xv * xv;
     }
-    template <int k> FASTGD_INLINE void full(idx j) { at<k>(j, Row<W, X>(x)); }
+    template <int k> FASTGD_INLINE void full(idx j) {
+        if (k == 0) FASTGD_PREFETCH(ahead + j * sizeof(X));
+        at<k>(j, Row<W, X>(x));
+    }
     FASTGD_INLINE void tail(idx j, idx n) { at<0>(j, Tail<W, X>(x, n)); }
 };
 
 template <typename X, typename W>
-inline void dot(const X *x, const W *w, idx d, double *p, double *xx) {
+inline void dot(const X *x, const X *ahead, const W *w, idx d, double *p, double *xx) {
     DotBody<X, W> b;
     b.x = x;
+    b.ahead = (const char *)ahead;
+    FASTGD_PREFETCH((const char *)(ahead + d) - 1);
     b.w = w;
     b.p[0] = b.p[1] = b.xx[0] = b.xx[1] = splat<W>(0);
     sweep<W>(d, b);
@@ -385,7 +391,7 @@ inline void dot4(const X *const x[4], int rows, const X *const ahead[4], const W
     typedef typename Lanes<W>::V V;
     if (rows < 4) {
         double xx;
-        for (int r = 0; r < rows; r++) dot(x[r], w, d, p + r, &xx);
+        for (int r = 0; r < rows; r++) dot(x[r], x[r], w, d, p + r, &xx);
         return;
     }
     const idx n = Lanes<W>::N;

@@ -26,9 +26,9 @@ cdef void pipelined(Model *m, const Recipe *r, const X *x, idx d, const W *y, co
     if n == 0:
         return
     i0, i1, i2 = row(order, 0, n), row(order, 1, n), row(order, 2, n)
-    dot(x + i0 * d, w, d, &p0, &xx0)
+    dot(x + i0 * d, x + i1 * d, w, d, &p0, &xx0)
     if n > 1:
-        dot(x + i1 * d, w, d, &p1, &xx1)
+        dot(x + i1 * d, x + i2 * d, w, d, &p1, &xx1)
         g = gram(x + i0 * d, x + i1 * d, w, d)
     for k in range(n):
         far = row(order, k + 2 + ahead, n)
@@ -57,7 +57,7 @@ cdef void fused_rows(Model *m, const Recipe *r, const X *x, idx d, const W *y, c
     if n == 0:
         return
     i0 = row(order, 0, n)
-    dot(x + i0 * d, w, d, &p0, &xx0)
+    dot(x + i0 * d, x + i0 * d, w, d, &p0, &xx0)
     for k in range(n):
         i1 = row(order, k + 1, n)
         far = row(order, k + 1 + ahead, n)
@@ -66,12 +66,13 @@ cdef void fused_rows(Model *m, const Recipe *r, const X *x, idx d, const W *y, c
             prefetch(weight + far)
         eta = rates[k * stride]
         u = step(m, r, m.scale * p0, xx0, <double> y[i0], 1.0 if weight == NULL else <double> weight[i0], eta)
-        if m.skipped:
-            dot(x + i1 * d, w, d, &p1, &xx1)
-        else:
-            if m.faded:
-                refresh(m, w, average, d)
+        if m.faded:
+            refresh(m, w, average, d)
+        if not m.skipped:
             finish(m, r, u * m.inverse, eta)
+        if m.skipped or (u == 0 and q == NULL):
+            dot(x + i1 * d, x + far * d, w, d, &p1, &xx1)   # the weights stay as they are
+        else:
             e.q, e.u, e.scale = q, m.u, m.scale
             e.average, e.average_c = average, m.average_c
             fused(x + i0 * d, x + i1 * d, x + far * d, w, u * m.inverse, d, &e, &p1, &xx1)

@@ -350,11 +350,24 @@ class _Descending(CallbackSupportMixin):
         """Scoring function of the internal split, see `Problem.validate`.
 
         scikit-learn scores weights that lack the l2 penalty's scale: kept, since the number of epochs,
-        and so the coefficients, depend on it.
+        and so the coefficients, depend on it. Its own scoring object is asked where a subclass scores
+        in its own way; ours is the same number without the checks of a public `score`.
         """
+        subset = RowSubset(X, rows)
         weight_val = np.ones(len(rows), y_val.dtype) if weight is None else weight[rows]
-        score = validation_score(self, RowSubset(X, rows), y_val, weight_val, classes=classes)
+        score = validation_score(self, subset, y_val, weight_val, classes=classes)
+        if self._scores_as_published():
+            weight_val = None if weight is None else weight_val
+            score = lambda coef, intercept: self._score_raw(  # noqa: E731
+                raw_scores(subset, coef[None], intercept).ravel(), y_val, weight_val
+            )
         return lambda coef, intercept, scale: score(coef / coef.dtype.type(scale), intercept)
+
+    def _scores_as_published(self):
+        """Whether `score` and what it calls are this module's and scikit-learn's."""
+        ours = SGDRegressor if isinstance(self, SGDRegressor) else SGDClassifier
+        names = ("score", "predict", "decision_function")
+        return all(getattr(type(self), name, None) is getattr(ours, name, None) for name in names)
 
     # -- fits that went wrong -----------------------------------------------------------------------
 
@@ -460,23 +473,6 @@ def _inside_search():
             return True
         frame = frame.f_back
     return False
-
-
-def _accuracy(raw, y, weight):
-    """Share of rows on the right side of zero; y in {-1, +1} or, elsewhere, never right."""
-    return float(np.average(np.where(raw > 0, 1.0, -1.0) == y, weights=weight))
-
-
-def _r2(prediction, y, weight):
-    """Coefficient of determination, as scikit-learn's `r2_score`."""
-    if len(y) < 2:
-        return np.nan
-    mean = np.average(y, weights=weight)
-    residual = np.sum((y - prediction) ** 2 * (1 if weight is None else weight))
-    total = np.sum((y - mean) ** 2 * (1 if weight is None else weight))
-    if total == 0:
-        return 1.0 if residual == 0 else 0.0
-    return float(1 - residual / total)
 
 
 def _values_per_row(X):
@@ -881,7 +877,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         if given is not None:
             X_val, y_val, weight_val = given
             sign = np.where(y_val == self.classes_[positive], 1.0, -1.0)
-            return lambda coef, intercept, scale: _accuracy(
+            return lambda coef, intercept, scale: self._score_raw(
                 raw_scores(X_val, coef[None], intercept).ravel(), sign, weight_val
             )
         if rows is None:
@@ -892,6 +888,11 @@ class SGDClassifier(_Descending, _SGDClassifier):
         return self._internal_validation(X, rows, y_val, weight, np.array([-1, 1], dtype=y.dtype))
 
     _keeps_intercept = True
+
+    @staticmethod
+    def _score_raw(raw, y, weight):
+        """Accuracy of raw predictions for y in {-1, +1}; rows with another y are never right."""
+        return float(np.average(np.where(raw > 0, 1.0, -1.0) == y, weights=weight))
 
     def _set_model(self, coef, intercept):
         self.intercept_ = intercept
@@ -1227,14 +1228,26 @@ class SGDRegressor(_Descending, _SGDRegressor):
     def _link(self, raw):
         return np.exp(raw) if self.loss == "poisson" else raw
 
+    def _score_raw(self, raw, y, weight):
+        """R^2 of raw predictions, as scikit-learn's `r2_score`."""
+        if len(y) < 2:
+            return np.nan
+        y = y.astype(np.float64, copy=False)
+        weight = np.ones(len(y)) if weight is None else weight
+        residual = np.sum(weight * (y - self._link(raw)) ** 2)
+        total = np.sum(weight * (y - np.average(y, weights=weight)) ** 2)
+        if total == 0:
+            return 1.0 if residual == 0 else 0.0
+        return float(1 - residual / total)
+
     def _validation(self, X, y, weight, rows, given):
         """Scoring function, see `Problem.validate`; None without a validation set."""
         if given is not None:
             X_val, y_val, weight_val = given
             self._check_targets(y_val)
             y_val = np.asarray(y_val, np.float64)
-            return lambda coef, intercept, scale: _r2(
-                self._link(raw_scores(X_val, coef[None], intercept).ravel()), y_val, weight_val
+            return lambda coef, intercept, scale: self._score_raw(
+                raw_scores(X_val, coef[None], intercept).ravel(), y_val, weight_val
             )
         return None if rows is None else self._internal_validation(X, rows, y[rows], weight)
 

@@ -1,31 +1,4 @@
-# Whole passes with fixed weights: predictions of chosen rows, losses of chosen predictions.
-
-cdef void predict_dense(const X *x, const Integers *integers, idx d, const W *w, double b, const int32_t *order,
-                        idx n, double *out) noexcept nogil:
-    """out[k] = w . x + b; integers: x is a buffer for one row."""
-    cdef idx k
-    cdef double p, xx
-    cdef const X *at
-    for k in range(n):
-        at = x
-        if integers == NULL:
-            at = x + row(order, k, n) * d
-            prefetch(x + row(order, k + AHEAD, n) * d)
-        else:
-            integers.convert(integers.data, d, row(order, k, n), <void *> x)
-        dot(at, w, d, &p, &xx)
-        out[k] = p + b
-
-
-cdef void predict_csr(const X *x, const I *indptr, const I *col, const W *w, W *z, double b, const int32_t *order,
-                      idx n, double *out) noexcept nogil:
-    cdef idx k, i
-    cdef double p, xx
-    for k in range(n):
-        i = row(order, k, n)
-        csr_dot(x + indptr[i], col + indptr[i], indptr[i + 1] - indptr[i], w, z, &p, &xx)
-        out[k] = p + b
-
+# Losses for Python: their table, and values over arrays of targets and raw predictions.
 
 def losses():
     """The table of losses: (name, task, parameter name, default); the position is the loss's number."""
