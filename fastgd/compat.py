@@ -3,7 +3,7 @@
 Tested on the oldest and the newest supported version. Everything else comes from public modules.
 """
 
-import warnings
+import sys
 from inspect import signature
 
 from sklearn.base import _fit_context as fit_context
@@ -16,11 +16,12 @@ __all__ = [
     "Hidden",
     "Interval",
     "StrOptions",
+    "callers_level",
     "check_first_call",
     "check_sample_weight",
     "fit_context",
+    "inside_cross_validation",
     "validation_score",
-    "warn_power_t",
 ]
 
 
@@ -40,9 +41,10 @@ def check_sample_weight(sample_weight, X, dtype, allow_all_zero):
     """
     weight = _check_sample_weight(sample_weight, X, dtype=dtype, **_LENIENT)
     if (weight < 0).any():
+        row = int((weight < 0).argmax())
         raise ValueError(
             "Negative values in data passed to `sample_weight`: row "
-            f"{int((weight < 0).argmax())} has weight {weight.min():g}. Weights count how often a "
+            f"{row} has weight {weight[row]:g}. Weights count how often a "
             "row stands for itself; remove the row or give it weight 0."
         )
     if not allow_all_zero and not weight.any():
@@ -62,12 +64,22 @@ def validation_score(*arguments, **keywords):
     return _stochastic_gradient._ValidationScoreCallback(*arguments, **keywords)
 
 
-def warn_power_t(power_t):
-    """scikit-learn's own deprecation of negative exponents."""
-    if power_t < 0:
-        warnings.warn(
-            "Negative values for `power_t` are deprecated in scikit-learn 1.8 and will raise an "
-            "error in 1.10: the learning rate would grow without bound. Use a value >= 0.",
-            FutureWarning,
-            stacklevel=4,
-        )
+def inside_cross_validation():
+    """Whether scikit-learn's model selection or calibration is calling: it cuts fit parameters."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        if module.startswith("sklearn.model_selection.") or module == "sklearn.calibration":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def callers_level():
+    """`stacklevel` of a warning that shall point at the first line outside fastgd and scikit-learn."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(
+        ("fastgd.", "sklearn.")
+    ):
+        level, frame = level + 1, frame.f_back
+    return level

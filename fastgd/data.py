@@ -14,7 +14,15 @@ from sklearn.utils.validation import validate_data
 
 from .kernels import kernels
 
-__all__ = ["RowSubset", "make_rows", "padded", "raw_scores", "validated", "worst_scaled"]
+__all__ = [
+    "RowSubset",
+    "make_rows",
+    "padded",
+    "raw_scores",
+    "validated",
+    "validated_for_prediction",
+    "worst_scaled",
+]
 
 FLOATS = [np.float64, np.float32]
 INTEGERS = [
@@ -76,12 +84,11 @@ def validated(estimator, X, y=NO_TARGETS, *, reset, y_numeric=False):
         With scikit-learn's sentences for NaN, infinity, wrong shapes and types; with ours for a
         sparse matrix whose indices lead outside it.
     """
-    if isinstance(X, RowSubset):
-        return X
     if sp.issparse(X):
         refuse_broken(X)
     settings = {
         "accept_sparse": "csr",
+        "accept_large_sparse": True,
         "dtype": FLOATS if sp.issparse(X) else FLOATS + INTEGERS,
         "order": "C",
         "reset": reset,
@@ -97,12 +104,28 @@ def validated(estimator, X, y=NO_TARGETS, *, reset, y_numeric=False):
     return X if y is NO_TARGETS else (X, y)
 
 
+def validated_for_prediction(estimator, X):
+    """X checked by scikit-learn and against what the estimator was fitted on, in any layout."""
+    if isinstance(X, RowSubset):
+        return X
+    if sp.issparse(X):
+        refuse_broken(X)
+    return validate_data(estimator, X, accept_sparse="csr", reset=False)
+
+
 def refuse_broken(X):
     """Refuse a compressed matrix whose structure would lead outside its buffers."""
     if X.format not in ("csr", "csc") or X.ndim != 2:
         return
     major, minor = X.shape if X.format == "csr" else X.shape[::-1]
-    fault = _structure(X, major, minor)
+    indptr, indices = X.indptr, X.indices
+    fault = 0
+    sound = indptr.shape[0] == major + 1 and indptr[0] == 0 and (indptr[1:] >= indptr[:-1]).all()
+    if not sound or indptr[-1] > min(len(indices), len(X.data)):
+        fault = 2
+    elif indptr[-1] > 0:
+        used = indices[: indptr[-1]]
+        fault = 0 if 0 <= used.min() <= used.max() < minor else 3
     if fault == 2:
         raise ValueError(
             f"X is not a sound {X.format.upper()} matrix: `indptr` must have {major + 1} entries, start "
@@ -116,19 +139,12 @@ def refuse_broken(X):
         )
 
 
-def _structure(X, major, minor):
+def canonical(X):
+    """A sound CSR matrix with each column once per row, in order; X itself if it is that already."""
     indptr, indices = X.indptr, X.indices
     if indptr.dtype != indices.dtype or indptr.dtype not in (np.int32, np.int64):
         indptr, indices = indptr.astype(np.int64), indices.astype(np.int64)
-    if indptr.shape[0] != major + 1 or X.data.shape[0] < indptr[-1]:
-        return 2
-    indptr, indices = np.ascontiguousarray(indptr), np.ascontiguousarray(indices)
-    return kernels.check_csr(indptr, indices, minor, int(indptr[-1]))
-
-
-def canonical(X):
-    """A CSR matrix with each column once per row, in order; X itself if it is that already."""
-    if _structure(X, *X.shape) == 0:
+    if kernels.in_order(np.ascontiguousarray(indptr), np.ascontiguousarray(indices)):
         return X
     X = X.copy()
     X.sum_duplicates()
@@ -176,14 +192,14 @@ def raw_scores(X, coef, intercept):
     subset = isinstance(X, RowSubset)
     if not subset and (sp.issparse(X) or X.dtype.kind == "f" or sp.issparse(coef)):
         return safe_sparse_dot(X, coef.T, dense_output=True) + intercept
-    scores = np.empty((X.shape[0], coef.shape[0]), dtype=coef.dtype)
+    scores = np.empty((X.shape[0], coef.shape[0]), dtype=np.result_type(coef.dtype, np.float32))
     block = max(1, SCORE_BYTES // (X.shape[1] * coef.dtype.itemsize))
     for start in range(0, X.shape[0], block):
         at = slice(start, start + block)
         if subset:
             scores[at] = raw_scores(X.X[X.rows[at]], coef, intercept)
         else:
-            scores[at] = raw_scores(X[at].astype(coef.dtype), coef, intercept)
+            scores[at] = raw_scores(X[at].astype(scores.dtype), coef, intercept)
     return scores
 
 
@@ -192,11 +208,11 @@ def worst_scaled(X, names=None):
 
     Looks at no more than 10,000 rows, evenly spaced.
     """
-    sample = X[:: max(1, X.shape[0] // 10_000)]
-    largest = abs(sample).max(axis=0)
-    if sp.issparse(largest):
-        largest = largest.toarray()
-    largest = np.asarray(largest, dtype=np.float64).ravel()
+    largest = np.zeros(X.shape[1])
+    rows = np.arange(0, X.shape[0], -(-X.shape[0] // 10_000))
+    for part in np.array_split(rows, -(-len(rows) * X.shape[1] // SCORE_BYTES)):
+        block = abs(X[part].astype(np.float64)).max(axis=0)
+        np.maximum(largest, block.toarray().ravel() if sp.issparse(block) else block, out=largest)
     worst = int(largest.argmax())
     name = f"feature {worst}" if names is None else f"feature {names[worst]!r}"
     return name, float(largest[worst]), float(np.median(largest))

@@ -18,7 +18,7 @@ class History(list):
 
     def arrays(self):
         """The columns as float64 arrays of shape (epochs,)."""
-        table = np.array(self, dtype=np.float64)
+        table = np.array(self or np.empty((0, 5)), dtype=np.float64)
         return {name: table[:, i].copy() for i, name in enumerate(COLUMNS[: table.shape[1]])}
 
 
@@ -31,12 +31,19 @@ def stacked(histories):
     for name in histories[0]:
         table[name] = np.full((epochs, len(histories)), np.nan)
         for model, history in enumerate(histories):
-            table[name][: len(history[name]), model] = history[name]
+            column = history.get(name, ())
+            table[name][: len(column), model] = column
     return table
 
 
 def joined(before, after):
-    """A history and its continuation, for `partial_fit`."""
+    """A history and its continuation, for `partial_fit`; a column that one part lacks is NaN there."""
     if not before:
         return after
-    return {name: np.concatenate([before[name], after[name]]) for name in after}
+    table = {}
+    for name in before | after:
+        parts = [
+            part[name] if name in part else np.full_like(part["loss"], np.nan) for part in (before, after)
+        ]
+        table[name] = np.concatenate(parts)
+    return table

@@ -26,5 +26,4 @@ def strengths(penalty, alpha, l1_ratio):
     l1_ratio : float or None
         Share of l1 in the elastic net, in [0, 1]; the others ignore it.
     """
-    l1, l2 = PENALTIES[penalty](alpha, l1_ratio)
-    return float(l1), float(l2)
+    return PENALTIES[penalty](float(alpha), None if l1_ratio is None else float(l1_ratio))

@@ -91,4 +91,5 @@ SCHEDULES = {
 
 def make_schedule(name, **parameters):
     """Schedule of a ``learning_rate`` name, from eta0, power_t, alpha, loss and its parameter."""
-    return SCHEDULES[name](**parameters)
+    numbers = {key: float(parameters.pop(key)) for key in ("eta0", "power_t", "alpha")}
+    return SCHEDULES[name](**numbers, **parameters)

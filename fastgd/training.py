@@ -19,7 +19,7 @@ from .data import padded
 from .history import History
 from .kernels import kernels
 
-__all__ = ["FitResult", "Overflow", "Plan", "Problem", "objective_check", "train"]
+__all__ = ["FitResult", "Overflow", "Plan", "Problem", "objective_check", "train", "untrained"]
 
 RULES = {"pa1": 1, "pa2": 2}  # passive-aggressive; every other learning rate is a gradient step
 SEGMENT = 1 << 26  # values of X in one call into the kernels: some 20 to 60 ms
@@ -98,6 +98,7 @@ class Plan:
     nu: float = None  # one-class SVM
     early_stopping: bool = False
     restore_best: bool = False
+    relative_weights: bool = True  # in batches: divide row weights by their mean
     verbose: int = 0
 
 
@@ -107,7 +108,7 @@ class FitResult:
 
     `failure` is the exception that ended it early, if one did (a KeyboardInterrupt, or what a
     callback raised): the weights reached so far are valid, and the caller raises it again once they
-    are stored.
+    are stored. `stopped` tells that a callback asked for the end.
     """
 
     coef: np.ndarray
@@ -118,6 +119,7 @@ class FitResult:
     steps: int
     history: dict = field(default_factory=dict)
     stop_reason: str = ""
+    stopped: bool = False
     failure: BaseException = None
 
 
@@ -158,7 +160,7 @@ def train(problem, plan, order, task=None, snapshot=None):
     run = _Run(problem, plan)
     patience = _Patience(plan)
     history = History()
-    best = None
+    best, stopped = None, False
     reason, failure = f"max_iter={plan.max_iter} epochs were run.", None
     clock = time.perf_counter
     began = clock()
@@ -184,7 +186,7 @@ def train(problem, plan, order, task=None, snapshot=None):
             if task is not None and task.epoch_end(
                 lambda: snapshot(run.coef.copy(), run.intercept), history.columns()
             ):
-                reason = f"A callback asked to stop after epoch {epoch}."
+                reason, stopped = f"A callback asked to stop after epoch {epoch}.", True
                 break
             if stop and not run.cut_rate(patience):
                 what = "validation score" if plan.early_stopping else "objective"
@@ -200,7 +202,7 @@ def train(problem, plan, order, task=None, snapshot=None):
             raise
         failure, reason = error, f"Interrupted in epoch {epoch} by {type(error).__name__}."
     n_iter = len(history)
-    coef, intercept, average_coef, average_intercept = best or run.weights()
+    coef, intercept, average_coef, average_intercept = best or run.weights(copy=False)
     if best is not None:
         reason += " The weights of the best validation score were restored."
     return FitResult(
@@ -212,7 +214,19 @@ def train(problem, plan, order, task=None, snapshot=None):
         steps=n_iter * run.steps,
         history=history.arrays(),
         stop_reason=reason,
+        stopped=stopped,
         failure=failure,
+    )
+
+
+def untrained(problem):
+    """The `FitResult` of a model that was not begun: its start."""
+    d, dtype = problem.rows.d, problem.y.dtype
+    coef = np.zeros(d, dtype) if problem.coef is None else problem.coef.copy()
+    average = np.zeros(d, dtype) if problem.average_coef is None else problem.average_coef.copy()
+    reason = "Not begun: the fit was interrupted before."
+    return FitResult(
+        coef, problem.intercept, average, problem.average_intercept, 0, 0, History().arrays(), reason
     )
 
 
@@ -251,7 +265,7 @@ class _Run:
 
     def _recipe(self):
         problem, plan = self.problem, self.plan
-        unit = 1.0 if self.batch == 1 and plan.batch_size == 1 else _mean_weight(problem)
+        unit = 1.0 if plan.batch_size == 1 or not plan.relative_weights else _mean_weight(problem)
         return {
             "loss": plan.loss.number,
             "parameter": plan.parameter,
@@ -278,14 +292,15 @@ class _Run:
     def finite(self):
         return bool(np.isfinite(self._w).all() and np.isfinite(self.intercept))
 
-    def weights(self):
-        """Copies of weights, intercept and their averages."""
+    def weights(self, copy=True):
+        """Weights, intercept and their averages."""
         average = None
         if self._average is not None:
             a, b = self.descent.lazy_average
             average = (self._average[: self.problem.rows.d] + a * self.coef) / b
             average = average.astype(self.coef.dtype, copy=False)
-        return self.coef.copy(), self.intercept, average, self.descent.average_intercept
+        coef = self.coef.copy() if copy else self.coef
+        return coef, self.intercept, average, self.descent.average_intercept
 
     def _rates(self, steps):
         """Learning rates of the next steps, or one for all of them."""
@@ -385,7 +400,8 @@ def objective_check(problem, plan, coef, intercept, scores):
             sums[0] += plan.loss.total(y, scores(part), weight, plan.parameter)
             sums[1] += plan.loss.total(y, np.zeros(len(part)), weight, plan.parameter)
             total += weight.sum()
-        here, zero = sums / max(total, 1e-300)
+        # as the steps see it: one row at a time, weights multiply; batches take them as repetitions
+        here, zero = sums / (len(rows) if plan.batch_size == 1 else max(total, 1e-300))
         if here + penalty < 0.9 * zero:
             break
     return here + penalty, zero

@@ -133,6 +133,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:The fit is worse than none")
 @pytest.mark.parametrize("index", [np.int32, np.int64])
 @pytest.mark.parametrize("fault", BROKEN)
 @pytest.mark.parametrize("klass", ALL)

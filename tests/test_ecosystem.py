@@ -497,11 +497,11 @@ def test_without_early_stopping_a_validation_set_is_only_watched(X, y_real):
     assert_allclose(watched.history_["validation_score"][-1], watched.score(X[40:], y_real[40:]))
 
 
-def test_a_label_seen_only_in_validation_is_never_right(X, y_three):
+def test_a_label_seen_only_in_validation_is_refused(X, y_three):
     model = noisy(SGDClassifier).set_params(early_stopping=True, max_iter=1, tol=None)
     known = y_three < 2
-    model.fit(X[known], y_three[known], X_val=X, y_val=y_three)
-    assert_allclose(model.history_["validation_score"], [model.score(X, y_three)])
+    with pytest.raises(ValueError, match=r"y_val has labels that y does not have: \[2"):
+        model.fit(X[known], y_three[known], X_val=X, y_val=y_three)
 
 
 def test_validation_sets_of_every_form(X, y_three):

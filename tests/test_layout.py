@@ -24,7 +24,7 @@ FLOORS = (
     # how models are trained
     ("training",),
     # the nouns, and how data and callbacks come in
-    ("losses", "penalties", "schedules", "optimizers", "compat", "data", "callbacks", "history"),
+    ("losses", "penalties", "schedules", "compat", "data", "callbacks", "history"),
     ("callback_support",),
     # the arithmetic: buffers and numbers
     ("reference", "kernels", "_checkout"),

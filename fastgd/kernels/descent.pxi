@@ -226,7 +226,10 @@ cdef void dense_segment(Descent self, const X *x, const W *y, const W *weight, W
                         const double *rates, idx stride) noexcept nogil:
     cdef W *q = <W *> address(self.q)
     cdef W *average = <W *> address(self.average)
-    if q == NULL and average == NULL and self.rows.d * sizeof(X) <= SHORT_ROW:
+    cdef const Recipe *r = &self.recipe
+    if q == NULL and average == NULL and r.rule == GRADIENT and loss_gradient(r.loss, 1, 4, r.parameter) == 0:
+        simple_rows(&self.model, r, x, self.rows.d, y, weight, w, order, n, rates, stride)
+    elif q == NULL and average == NULL and self.rows.d * sizeof(X) <= SHORT_ROW:
         pipelined(&self.model, &self.recipe, x, self.rows.d, y, weight, w, order, n, rates, stride)
     else:
         fused_rows(&self.model, &self.recipe, x, self.rows.d, y, weight, w, q, average, order, n, rates, stride)

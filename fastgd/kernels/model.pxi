@@ -41,7 +41,7 @@ cdef inline void flush(Model *m, const Recipe *r) noexcept nogil:
     m.tallied = 0
 
 cdef inline double penalty(const Model *m, const Recipe *r) noexcept nogil:
-    cdef double value = 0.5 * r.l2 * m.sq + r.l1 * m.l1
+    cdef double value = 0.5 * r.l2 * max(0.0, m.sq) + r.l1 * m.l1   # rounding may leave m.sq below zero
     if r.rule != GRADIENT:
         return 0
     return value + r.nu * m.intercept if r.one_class else value
@@ -86,7 +86,7 @@ cdef inline double step(Model *m, const Recipe *r, double wx, double xx, double 
     The caller adds coefficient / scale times x to the unscaled weights, after `refresh` if `faded`.
     """
     cdef double p = wx + m.intercept
-    cdef double update, factor, share = weight * r.class_weight[y > 0]
+    cdef double update, push, factor, share = weight * r.class_weight[y > 0]
     m.skipped = False
     m.faded = False
     if m.tallied == TALLY:
@@ -105,10 +105,12 @@ cdef inline double step(Model *m, const Recipe *r, double wx, double xx, double 
         factor = shrink(m, r, eta)
         wx *= factor
     if r.l1 == 0 and update != 0:
-        # no pass over the weights is needed for their norm: |w + u x|^2 from two numbers at hand
-        m.sq = max(0.0, m.sq + update * (2 * wx + update * xx))
+        # no pass over the weights is needed for their norm: |w + u x|^2 from numbers at hand
+        m.sq += update * (2 * wx + update * xx)
     if r.fit_intercept:
-        m.intercept += update - r.nu * eta
+        push = update - r.nu * eta if r.one_class else update
+        if push != 0:             # predicted: where it is zero, the next row does not wait for it
+            m.intercept += push
     return update
 
 cdef inline double passive_aggressive(Model *m, const Recipe *r, double p, double xx, double y) noexcept nogil:

@@ -1,19 +1,7 @@
 # The order of the rows: scikit-learn's own shuffle, so that one `random_state` gives one trajectory.
 
-def permutation(idx n, uint32_t seed):
-    """Permutation of ``range(n)`` that scikit-learn's SGD applies to its row order in every epoch.
-
-    Fisher-Yates with a 32-bit xorshift (Marsaglia 2003). Returns a bytearray of int32, to be read with
-    ``numpy.frombuffer``.
-    """
-    cdef bytearray out = bytearray(4 * n)
-    cdef char *raw = out
-    with nogil:
-        permute(<int32_t *> raw, n, seed)
-    return out
-
-
 cdef void permute(int32_t *order, idx n, uint32_t seed) noexcept nogil:
+    """Fisher-Yates with a 32-bit xorshift (Marsaglia 2003), draw by draw as scikit-learn's."""
     cdef int32_t kept
     cdef idx i, j
     for i in range(n):

@@ -49,10 +49,8 @@
 #endif
 #if defined(_OPENMP) || defined(__GNUC__)
 #define FASTGD_SIMD_PRAGMA(text) _Pragma(#text)
-#define FASTGD_SIMD FASTGD_SIMD_PRAGMA(omp simd)
 #define FASTGD_SIMD_SUM(...) FASTGD_SIMD_PRAGMA(omp simd reduction(+ : __VA_ARGS__))
 #else
-#define FASTGD_SIMD
 #define FASTGD_SIMD_SUM(...)
 #endif
 #if defined(__AVX2__)
@@ -196,8 +194,8 @@ template <typename W, typename X> struct Tail {
     FASTGD_INLINE typename Lanes<W>::V operator()(idx j) const { return Loader<W, X>::tail(x + j, n, j > 0); }
 };
 
-/* Two vectors a turn: two independent sums hide the latency of the fused multiply-add. `body` is
- * called as body.template at<k>(j, whole) / body.last(j, n); see the passes below. */
+/* Two vectors a turn: two independent sums hide the latency of the fused multiply-add. A body has
+ * full<k>(j), which adds a whole vector to its k-th sum, and tail(j, n) for what is left. */
 template <typename W, typename Body> FASTGD_INLINE void sweep(idx d, Body &body) {
     const idx n = Lanes<W>::N;
     idx j = 0;
@@ -244,6 +242,56 @@ inline void dot(const X *x, const X *ahead, const W *w, idx d, double *p, double
     sweep<W>(d, b);
     *p = sum<W>(b.p[0] + b.p[1]);
     *xx = sum<W>(b.xx[0] + b.xx[1]);
+}
+
+/* The step on a row that is at hand: w += c x, and xx = x . x. */
+template <typename X, typename W> struct AxpyBody {
+    typedef typename Lanes<W>::V V;
+    const X *x;
+    W *w;
+    V c, xx[2];
+    template <int k, typename R> FASTGD_INLINE void at(idx j, R row) {
+        const V xv = row(j);
+        store<W>(w + j, load<W>(w + j) + c * xv);
+        xx[k] += xv * xv;
+    }
+    template <int k> FASTGD_INLINE void full(idx j) { at<k>(j, Row<W, X>(x)); }
+    FASTGD_INLINE void tail(idx j, idx n) { at<0>(j, Tail<W, X>(x, n)); }
+};
+
+template <typename X, typename W> inline double axpy(const X *x, W *w, double c, idx d) {
+    AxpyBody<X, W> b;
+    b.x = x;
+    b.w = w;
+    b.c = splat<W>((W)c);
+    b.xx[0] = b.xx[1] = splat<W>(0);
+    sweep<W>(d, b);
+    return sum<W>(b.xx[0] + b.xx[1]);
+}
+
+/* The prediction alone, for losses that leave most rows as they are. */
+template <typename X, typename W> struct PredictBody {
+    typedef typename Lanes<W>::V V;
+    const X *x;
+    const char *ahead;
+    const W *w;
+    V p[2];
+    template <int k> FASTGD_INLINE void full(idx j) {
+        if (k == 0) FASTGD_PREFETCH(ahead + j * sizeof(X));
+        p[k] += load<W>(w + j) * Loader<W, X>::full(x + j);
+    }
+    FASTGD_INLINE void tail(idx j, idx n) { p[0] += load<W>(w + j) * Loader<W, X>::tail(x + j, n, j > 0); }
+};
+
+template <typename X, typename W> inline double predict(const X *x, const X *ahead, const W *w, idx d) {
+    PredictBody<X, W> b;
+    b.x = x;
+    b.ahead = (const char *)ahead;
+    FASTGD_PREFETCH((const char *)(ahead + d) - 1);
+    b.w = w;
+    b.p[0] = b.p[1] = splat<W>(0);
+    sweep<W>(d, b);
+    return sum<W>(b.p[0] + b.p[1]);
 }
 
 /* x . y of two rows of X: how much the step on one row moves the prediction of another.

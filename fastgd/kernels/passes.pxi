@@ -34,6 +34,8 @@ cdef extern from "passes.h" namespace "fastgd" nogil:
         double l1, sq, active, moved
 
     void dot[T, V](const T *x, const T *ahead, const V *w, idx d, double *p, double *xx)
+    double predict[T, V](const T *x, const T *ahead, const V *w, idx d)
+    double axpy[T, V](const T *x, V *w, double c, idx d)
     double gram[T, V](const T *x, const T *y, const V *w, idx d)
     void pipe[T, V](const T *x0, const T *x1, const T *x2, const T *ahead, V *w, double c, idx d,
                     double *p, double *g, double *xx)

@@ -125,33 +125,14 @@ cdef class Rows:
                 self.longest = max(self.longest, broad[i + 1] - broad[i] if wide else narrow[i + 1] - narrow[i])
 
 
-cdef int csr_fault(const I *indptr, const I *indices, idx n, idx d, idx nnz) noexcept nogil:
-    """0 sound and canonical, 1 sound but unsorted or with duplicates, 2 bad indptr, 3 column out of range."""
-    cdef idx i, k
-    cdef I column, before
-    cdef int fault = 0
-    if indptr[0] != 0 or indptr[n] > nnz:
-        return 2
-    for i in range(n):
-        if indptr[i + 1] < indptr[i]:
-            return 2
-    for i in range(n):
-        before = -1
-        for k in range(indptr[i], indptr[i + 1]):
-            column = indices[k]
-            if column < 0 or column >= d:
-                return 3
-            if column <= before:
-                fault = 1
-            before = column
-    return fault
-
-
-def check_csr(const I[::1] indptr, const I[::1] indices, idx d, idx nnz):
-    """Structure of a CSR matrix: 0 sound, 1 unsorted or duplicate columns, 2 bad indptr, 3 column out of range."""
-    cdef int fault
-    if indptr.shape[0] < 1 or indices.shape[0] < nnz:
-        return 2
+def in_order(const I[::1] indptr, const I[::1] indices):
+    """Whether each row of a sound CSR matrix has its columns in order, each once."""
+    cdef idx i, k, n = indptr.shape[0] - 1
+    cdef bint sorted_ = True
     with nogil:
-        fault = csr_fault(&indptr[0], &indices[0] if indices.shape[0] else NULL, indptr.shape[0] - 1, d, nnz)
-    return fault
+        for i in range(n):
+            for k in range(indptr[i] + 1, indptr[i + 1]):
+                sorted_ &= indices[k] > indices[k - 1]
+            if not sorted_:
+                break
+    return sorted_

@@ -1,6 +1,7 @@
 # batch_size=1: stochastic gradient descent in exact order, one model.
 #
-# Three loops. Short dense rows without l1 and averaging take the pipelined loop: the prediction of the row
+# Four loops. Losses that leave well-predicted rows alone (hinge and its kin) take the simple loop on dense
+# data: predict, and touch the weights only where there is a step. Otherwise short dense rows without l1 and averaging take the pipelined loop: the prediction of the row
 # after next is begun in the same pass that adds this row's step, and completed with the two rows' inner
 # product, so that nobody waits for the loss's exponential. Other dense rows take the fused loop: the step
 # on one row and the prediction of the next in one pass. CSR rows are short and scattered: gather, step,
@@ -47,6 +48,28 @@ cdef void pipelined(Model *m, const Recipe *r, const X *x, idx d, const W *y, co
         p0, p1, g = p1 + u * g, p2, g2
         xx0, xx1 = xx1, xx2
         i0, i1, i2 = i1, i2, row(order, k + 3, n)
+
+
+cdef void simple_rows(Model *m, const Recipe *r, const X *x, idx d, const W *y, const W *weight, W *w,
+                      const int32_t *order, idx n, const double *rates, idx stride) noexcept nogil:
+    cdef double wx, u, eta
+    cdef idx k, i, far, ahead = AHEAD if d * sizeof(X) <= LONG else AHEAD_LONG
+    cdef W *none = NULL
+    for k in range(n):
+        i = row(order, k, n)
+        far = row(order, k + ahead, n)
+        prefetch(y + far)
+        if weight != NULL:
+            prefetch(weight + far)
+        eta = rates[k * stride]
+        wx = m.scale * predict(x + i * d, x + far * d, <const W *> w, d)
+        u = step(m, r, wx, 0, <double> y[i], 1.0 if weight == NULL else <double> weight[i], eta)
+        if m.faded:
+            refresh(m, w, none, d)
+        finish(m, r, u * m.inverse, eta)
+        if u != 0:
+            # the step has taken the row's length for zero: it is known only now
+            m.sq += u * u * axpy(x + i * d, w, u * m.inverse, d)
 
 
 cdef void fused_rows(Model *m, const Recipe *r, const X *x, idx d, const W *y, const W *weight, W *w, W *q,

@@ -10,9 +10,9 @@ what predicts; while averaging, `_standard_coef`, `_standard_intercept`, `_avera
 `_average_intercept` hold both sequences; `t_` counts steps.
 """
 
-import sys
 import warnings
 from dataclasses import replace
+from functools import wraps
 from numbers import Integral, Real
 
 import numpy as np
@@ -32,26 +32,33 @@ from ..compat import (
     Hidden,
     Interval,
     StrOptions,
+    callers_level,
     check_first_call,
     check_sample_weight,
     fit_context,
+    inside_cross_validation,
     validation_score,
-    warn_power_t,
 )
-from ..data import RowSubset, make_rows, raw_scores, validated, worst_scaled
+from ..data import (
+    RowSubset,
+    make_rows,
+    raw_scores,
+    validated,
+    validated_for_prediction,
+    worst_scaled,
+)
 from ..history import joined, stacked
 from ..kernels import kernels
 from ..losses import LOSSES
 from ..penalties import PENALTIES, strengths
 from ..schedules import SCHEDULES, make_schedule
-from ..training import Overflow, Plan, Problem, objective_check, train
+from ..training import Overflow, Plan, Problem, objective_check, train, untrained
 
 __all__ = ["SGDClassifier", "SGDOneClassSVM", "SGDRegressor"]
 
 MAX_INT = np.iinfo(np.int32).max
 STATE_VERSION = 1  # of pickles; raised when the fitted state changes meaning
 PASSIVE_AGGRESSIVE = ("pa1", "pa2")
-SEARCH = ("sklearn.model_selection._validation", "_fit_and_score")
 
 _COMMON = {
     "fit_intercept": ["boolean"],
@@ -82,15 +89,38 @@ def _names(task):
     return {name for name, loss in LOSSES.items() if task in loss.tasks}
 
 
+def _all_or_nothing(fit):
+    """A fit that fails before it has a model leaves the estimator as it was."""
+
+    @wraps(fit)
+    def wrapper(self, *args, **kwargs):
+        before = self.__dict__.copy()
+        try:
+            return fit(self, *args, **kwargs)
+        except BaseException:
+            if self.__dict__.get("history_") is before.get("history_"):
+                self.__dict__.clear()
+                self.__dict__.update(before)
+            raise
+
+    return wrapper
+
+
 class _Descending(CallbackSupportMixin):
     """What the three estimators share; stands before scikit-learn's class among the bases."""
+
+    _one_class = False
+
+    # scikit-learn's binary classifier does not store the intercept while its average is in use, so that
+    # each partial_fit starts from an older one: kept, for the same coefficients
+    _keeps_intercept = False
 
     # -- parameters -------------------------------------------------------------------------------
 
     def _check_combinations(self, partial=False):
         """Refuse parameters that are valid alone but not together."""
         early_stopping = getattr(self, "early_stopping", False)
-        loss, hinge = self._loss(), isinstance(self, _SGDClassifier)
+        loss, classifies = self._loss(), isinstance(self, _SGDClassifier)
         if early_stopping and partial:
             raise ValueError(
                 "early_stopping should be False with partial_fit: one epoch at a time leaves nothing "
@@ -101,13 +131,11 @@ class _Descending(CallbackSupportMixin):
                 "alpha must be > 0 since learning_rate is 'optimal'. alpha is used to compute the "
                 "optimal learning rate. Set another learning_rate, such as 'invscaling'."
             )
-        needed = "hinge" if hinge or self._one_class else "epsilon_insensitive"
+        needed = "hinge" if classifies or self._one_class else "epsilon_insensitive"
         if self.learning_rate in PASSIVE_AGGRESSIVE and loss.name != needed:
             raise ValueError(f"Learning rate '{self.learning_rate}' only works with loss '{needed}'.")
         if getattr(self, "penalty", None) == "elasticnet" and self.l1_ratio is None:
             raise ValueError("l1_ratio must be set when penalty is 'elasticnet'")
-
-    _one_class = False
 
     def _loss(self):
         return LOSSES[self.loss]
@@ -115,7 +143,7 @@ class _Descending(CallbackSupportMixin):
     def _alpha(self):
         return self.alpha
 
-    def _plan(self, max_iter, n_samples):
+    def _plan(self, partial):
         loss = self._loss()
         parameter = getattr(self, loss.parameter) if loss.parameter else 0.0
         if self._one_class:
@@ -138,14 +166,15 @@ class _Descending(CallbackSupportMixin):
             schedule=schedule,
             learning_rate=self.learning_rate,
             eta0=self.eta0,
-            max_iter=max_iter,
+            max_iter=1 if partial else self.max_iter,
             tol=self.tol,
             n_iter_no_change=getattr(self, "n_iter_no_change", 5),
             fit_intercept=self.fit_intercept,
             average=int(self.average),
             batch_size=self.batch_size,
             nu=self.nu if self._one_class else None,
-            early_stopping=getattr(self, "early_stopping", False),
+            early_stopping=getattr(self, "early_stopping", False) and not partial,
+            relative_weights=not partial,  # a chunk's mean weight would undo its class weights
             verbose=int(self.verbose),
         )
 
@@ -166,15 +195,15 @@ class _Descending(CallbackSupportMixin):
         return check_sample_weight(sample_weight, X, dtype, allow_all_zero=lenient)
 
     def _weight_dtype(self, X):
-        """Type of the weights: as in an earlier call, else float32 for float32 data."""
+        """Type of the weights: as in an earlier call, else as X asks for."""
         coef = getattr(self, "coef_", None)
         if coef is not None and coef.dtype in (np.float32, np.float64):
             return coef.dtype
-        return np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+        return _float_like(X)
 
-    def _split(self, y, weight):
+    def _split(self, y, weight, given, partial):
         """Internal validation split: (training rows, validation rows), int32; (None, None) without."""
-        if not getattr(self, "early_stopping", False):
+        if not self.early_stopping or partial or given is not None:
             return None, None
         splitter = ShuffleSplit if isinstance(self, _SGDRegressor) else StratifiedShuffleSplit
         split = splitter(test_size=self.validation_fraction, random_state=self.random_state)
@@ -194,12 +223,12 @@ class _Descending(CallbackSupportMixin):
             return None
         if y_val is None:
             raise ValueError("X_val needs y_val, the targets of the validation rows.")
-        if _same_length(X, X_val) and _inside_search():
+        if _same_length(X, X_val) and inside_cross_validation():
             raise ValueError(
-                f"X_val has as many rows as X, {_length(X)}, inside one of scikit-learn's searches. "
-                "Those cut such a fit parameter to the rows of each training fold without saying so. "
+                f"X_val has as many rows as X, {_length(X)}, inside scikit-learn's cross-validation. "
+                "That cuts such a fit parameter to the rows of each training fold without saying so. "
                 "Pass a validation set with another number of rows, or leave validation to the "
-                "search (early_stopping=True splits each training fold by itself)."
+                "folds (early_stopping=True splits each training fold by itself)."
             )
         X_val, y_val = validated(self, X_val, y_val, reset=False)
         if sample_weight_val is not None:
@@ -249,21 +278,31 @@ class _Descending(CallbackSupportMixin):
         began = intercepts.copy()
         metadata = {"sample_weight": weight}
 
+        ended = []  # results after which the other models do not go on
+
         def fit_one(i, task=None):
             def snapshot(coef, intercept):
                 coefs[i], intercepts[i] = coef, intercept
                 return describe(coefs.copy(), intercepts.copy())
 
             problem = problems(i)
+            if any(result.failure for result in ended):
+                return untrained(problem), problem
             order = kernels.Order(X.shape[0], seed, problem.chosen)
-            return train(problem, plan, order, task, snapshot), problem
+            # once a callback has asked to stop, an epoch for each model that waits makes a valid whole
+            result = train(problem, replace(plan, max_iter=1) if ended else plan, order, task, snapshot)
+            if result.failure is not None or result.stopped:
+                ended.append(result)
+            return result, problem
 
         n_models = len(intercepts)
         try:
             with fit_task(self, plan.max_iter * n_models, X=X, y=y, metadata=metadata) as task:
+                if task.active:
+                    coefs, intercepts = coefs.copy(), intercepts.copy()
                 if n_models == 1 or task.active:
-                    task_or_none = task if task.active else None
-                    done = [fit_one(i, task_or_none) for i in range(n_models)]
+                    watched = task if task.active else None
+                    done = [fit_one(i, watched) for i in range(n_models)]
                 else:
                     done = Parallel(n_jobs=n_jobs, verbose=plan.verbose, require="sharedmem")(
                         delayed(fit_one)(i) for i in range(n_models)
@@ -271,9 +310,8 @@ class _Descending(CallbackSupportMixin):
                 self._store([result for result, _ in done], plan, partial, began, X.shape[0])
         except Overflow as error:
             raise ValueError(self._overflow_sentence(X, error)) from None
-        for result, _ in done:
-            if result.failure is not None:
-                raise result.failure
+        if ended and ended[0].failure is not None:
+            raise ended[0].failure
         if not partial:
             self._warn(X, done, plan)
         return self
@@ -281,12 +319,12 @@ class _Descending(CallbackSupportMixin):
     def _store(self, results, plan, partial, began, n_samples):
         """Results to attributes; `began` are the intercepts that training started from."""
         n_models = len(results)
-        coef = np.array([result.coef for result in results])
+        coef = results[0].coef[None] if n_models == 1 else np.array([r.coef for r in results])
         intercept = np.array([result.intercept for result in results], dtype=coef.dtype)
         histories = stacked([result.history for result in results])
         reasons = [result.stop_reason for result in results]
         self.n_iter_ = max(result.n_iter for result in results)
-        per_epoch = n_samples if plan.batch_size == 1 else results[0].steps // results[0].n_iter
+        per_epoch = n_samples if plan.batch_size == 1 else results[0].steps // max(results[0].n_iter, 1)
         self.t_ += self.n_iter_ * per_epoch
         self.history_ = joined(getattr(self, "history_", None) if partial else None, histories)
         if partial:
@@ -309,10 +347,6 @@ class _Descending(CallbackSupportMixin):
             coef = None
         self._set_model(coef, intercept)
 
-    # scikit-learn's binary classifier does not store the intercept while its average is in use, so that
-    # each partial_fit starts from an older one: kept, for the same coefficients
-    _keeps_intercept = False
-
     def _same_layout(self, coef):
         old = getattr(self, "coef_", None)
         return (
@@ -327,7 +361,7 @@ class _Descending(CallbackSupportMixin):
         """Weights and averages that an earlier `partial_fit` left: four arrays."""
         coef, intercept = self._get_model()
         if not getattr(self, "average", 0) or getattr(self, "_average_coef", None) is None:
-            return coef.astype(dtype), intercept.astype(dtype), None, None
+            return coef.astype(dtype, copy=False), intercept.astype(dtype), None, None
         return (
             self._standard_coef.astype(dtype),
             self._standard_intercept.astype(dtype),
@@ -373,11 +407,18 @@ class _Descending(CallbackSupportMixin):
 
     def _remedy(self, X, learning_rate):
         name, largest, median = worst_scaled(X, getattr(self, "feature_names_in_", None))
-        return (
+        facts = (
             f"The learning rate was {learning_rate:.3g}; the largest values are in {name}, up to "
-            f"{largest:.3g}, against {median:.3g} in the median feature. Scale the features, for "
-            "example by make_pipeline(StandardScaler(), ...), or set a smaller eta0."
+            f"{largest:.3g}, against {median:.3g} in the median feature. "
         )
+        if largest > 10 * max(median, 1.0):
+            return facts + "Scale the features, for example by make_pipeline(StandardScaler(), ...)."
+        if self.learning_rate == "optimal":
+            return (
+                facts
+                + "Average the weights (average=True), set a larger alpha, or another learning_rate."
+            )
+        return facts + "Set a smaller eta0."
 
     def _overflow_sentence(self, X, error):
         return (
@@ -391,9 +432,15 @@ class _Descending(CallbackSupportMixin):
                 "Maximum number of iteration reached before convergence. Consider increasing "
                 "max_iter to improve the fit.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=callers_level(),
             )
-        warn_power_t(self.power_t)
+        if self.power_t < 0:
+            warnings.warn(
+                "Negative values for `power_t` are deprecated in scikit-learn 1.8 and will raise an "
+                "error in 1.10: the learning rate would grow without bound. Use a value >= 0.",
+                FutureWarning,
+                stacklevel=callers_level(),
+            )
         if plan.loss.name == "perceptron":
             return  # zero weights have loss zero: no fit can be better
         coefs, intercepts = self._get_model()
@@ -414,13 +461,9 @@ class _Descending(CallbackSupportMixin):
                     f"{result.n_iter} epochs, with all weights zero it is {zero:.3g}. "
                     + self._remedy(X, rate),
                     ConvergenceWarning,
-                    stacklevel=4,
+                    stacklevel=callers_level(),
                 )
                 break
-
-    def _split_or_given(self, y, weight, given):
-        """Internal split, unless the user gave a validation set."""
-        return (None, None) if given is not None else self._split(y, weight)
 
     # -- the fitted model -----------------------------------------------------------------------------
 
@@ -432,7 +475,7 @@ class _Descending(CallbackSupportMixin):
     def _scores(self, X):
         """Raw predictions of shape (n_samples, n_models)."""
         check_is_fitted(self)
-        X = validated(self, X, reset=False)
+        X = validated_for_prediction(self, X)
         coef = self.coef_ if sp.issparse(self.coef_) else np.atleast_2d(self.coef_)
         return raw_scores(X, coef, 0.0 if self._one_class else self.intercept_)
 
@@ -454,6 +497,11 @@ class _Descending(CallbackSupportMixin):
         super().__setstate__(state)
 
 
+def _float_like(X):
+    """Type of weights for X: float32 for float32, else float64."""
+    return np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+
+
 def _length(X):
     return X.shape[0] if hasattr(X, "shape") else len(X)
 
@@ -463,16 +511,6 @@ def _same_length(X, other):
         return _length(X) == _length(other)
     except TypeError:
         return False
-
-
-def _inside_search():
-    """Whether one of scikit-learn's cross-validations is calling; it may have cut fit parameters."""
-    frame = sys._getframe()
-    while frame is not None:
-        if (frame.f_globals.get("__name__"), frame.f_code.co_name) == SEARCH:
-            return True
-        frame = frame.f_back
-    return False
 
 
 def _values_per_row(X):
@@ -574,8 +612,9 @@ class SGDClassifier(_Descending, _SGDClassifier):
     batch_size : int or 'full', default=1
         Rows per step. 1 is stochastic gradient descent, scikit-learn's algorithm; larger takes the
         mean gradient of that many rows per step; 'full' is batch gradient descent, one step per
-        epoch. Schedules count steps, so larger batches want larger learning rates. Above 1, weights
-        are taken relative to their mean, so that weight 2 counts as the row twice.
+        epoch. Schedules count steps, so larger batches want larger learning rates. Above 1, `fit` takes
+        weights relative to their mean, so that weight 2 counts as the row twice; `partial_fit` takes
+        them as they are.
 
     Attributes
     ----------
@@ -693,6 +732,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         self.batch_size = batch_size
 
     @fit_context(prefer_skip_nested_validation=True)
+    @_all_or_nothing
     def fit(
         self,
         X,
@@ -753,7 +793,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
                 f"The number of classes has to be greater than one; got {len(classes)} class"
             )
         given = self._user_validation(X, X_val, y_val, sample_weight_val)
-        dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+        dtype = _float_like(X)
         if start is not None:
             coef_init = start[0] if coef_init is None else coef_init
             intercept_init = start[1] if intercept_init is None else intercept_init
@@ -763,6 +803,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         return self._fit_models(X, y, sample_weight, (coef, intercept, None, None), given)
 
     @fit_context(prefer_skip_nested_validation=True)
+    @_all_or_nothing
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train one epoch on the given rows, going on from the present weights.
 
@@ -785,29 +826,28 @@ class SGDClassifier(_Descending, _SGDClassifier):
         self : SGDClassifier
         """
         first = not hasattr(self, "classes_")
-        if first:
-            self._check_combinations(partial=True)
-            if self.class_weight == "balanced":
-                raise ValueError(
-                    "class_weight 'balanced' is not supported for partial_fit. In order to use "
-                    "'balanced' weights, use compute_class_weight('balanced', classes=classes, y=y). "
-                    "In place of y you can use a large enough sample of the full training set target "
-                    "to properly estimate the class frequency distributions. Pass the resulting "
-                    "weights as the class_weight parameter."
-                )
+        self._check_combinations(partial=first)
+        if first and self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight 'balanced' is not supported for partial_fit. In order to use "
+                "'balanced' weights, use compute_class_weight('balanced', classes=classes, y=y). "
+                "In place of y you can use a large enough sample of the full training set target "
+                "to properly estimate the class frequency distributions. Pass the resulting "
+                "weights as the class_weight parameter."
+            )
         X, y = validated(self, X, y, reset=first)
         check_first_call(self, classes)
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(
-                f"y has labels that are not in classes_: {list(unknown[:5])}. The first call of "
+                f"y has labels that are not in classes_: {unknown[:5].tolist()}. The first call of "
                 "partial_fit must name all labels that will come, in `classes`."
             )
         n_models = 1 if len(self.classes_) == 2 else len(self.classes_)
         if len(self.classes_) < 2:
             raise ValueError("The number of classes has to be greater than one; got 1 class")
         if first or not hasattr(self, "coef_"):
-            dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+            dtype = _float_like(X)
             self._forget()
             begin = (*self._start(n_models, X.shape[1], dtype, None, None), None, None)
         else:
@@ -823,21 +863,26 @@ class SGDClassifier(_Descending, _SGDClassifier):
         class_weight = np.ones(len(self.classes_))
         if self.class_weight is not None:
             class_weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            if not (np.isfinite(class_weight).all() and (class_weight >= 0).all() and class_weight.any()):
+                raise ValueError(
+                    f"class_weight gives the classes {self.classes_.tolist()} the weights "
+                    f"{class_weight.tolist()}: they must be finite, >= 0 and not all zero."
+                )
         codes = np.searchsorted(self.classes_, y).astype(np.int32)
         rows, values = make_rows(X), _values_per_row(X)
         if n_models == 1:
             # scikit-learn draws a seed for its data set, too, which ignores it
             random_state = check_random_state(self.random_state)
             random_state.randint(1, MAX_INT)
-            training, validation = self._split_or_given(codes, weight, given)
+            training, validation = self._split(codes, weight, given, partial)
             seed = random_state.randint(MAX_INT)
         else:
-            training, validation = self._split_or_given(codes, weight, given)
+            training, validation = self._split(codes, weight, given, partial)
             seeds = check_random_state(self.random_state).randint(MAX_INT, size=n_models)
             random_state = check_random_state(seeds[0])  # all classes share the first one's order
             random_state.randint(1, MAX_INT)
             seed = random_state.randint(MAX_INT)
-        plan = self._plan(1 if partial else self.max_iter, X.shape[0])
+        plan = self._plan(partial)
         plan = _with_validation(plan, given)
 
         def problem(i):
@@ -867,7 +912,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
             plan,
             seed if self._shuffles() else None,
             partial,
-            (coef.copy(), intercept.copy()),
+            (coef, intercept),
             lambda coef, intercept: {"coef_": coef, "intercept_": intercept},
             self.n_jobs,
         )
@@ -876,6 +921,9 @@ class SGDClassifier(_Descending, _SGDClassifier):
         """Scoring function of one model, see `Problem.validate`; None without a validation set."""
         if given is not None:
             X_val, y_val, weight_val = given
+            unknown = np.setdiff1d(y_val, self.classes_)
+            if len(unknown):
+                raise ValueError(f"y_val has labels that y does not have: {unknown[:5].tolist()}.")
             sign = np.where(y_val == self.classes_[positive], 1.0, -1.0)
             return lambda coef, intercept, scale: self._score_raw(
                 raw_scores(X_val, coef[None], intercept).ravel(), sign, weight_val
@@ -1085,6 +1133,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
         self.quantile = quantile
 
     @fit_context(prefer_skip_nested_validation=True)
+    @_all_or_nothing
     def fit(
         self,
         X,
@@ -1140,7 +1189,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
         X, y = validated(self, X, y, reset=True, y_numeric=True)
         self._check_batch_size(X.shape[0])
         given = self._user_validation(X, X_val, y_val, sample_weight_val)
-        dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+        dtype = _float_like(X)
         if start is not None:
             coef_init = start[0] if coef_init is None else coef_init
             intercept_init = start[1] if intercept_init is None else intercept_init
@@ -1152,6 +1201,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
         return self._fit_model(X, y, sample_weight, begin, given)
 
     @fit_context(prefer_skip_nested_validation=True)
+    @_all_or_nothing
     def partial_fit(self, X, y, sample_weight=None):
         """Train one epoch on the given rows, going on from the present weights.
 
@@ -1171,11 +1221,10 @@ class SGDRegressor(_Descending, _SGDRegressor):
         self : SGDRegressor
         """
         first = getattr(self, "coef_", None) is None
-        if first:
-            self._check_combinations(partial=True)
+        self._check_combinations(partial=first)
         X, y = validated(self, X, y, reset=first, y_numeric=True)
         if first:
-            dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+            dtype = _float_like(X)
             self._forget()
             begin = (*self._start(1, X.shape[1], dtype, None, None), None, None)
         else:
@@ -1185,13 +1234,16 @@ class SGDRegressor(_Descending, _SGDRegressor):
     def _fit_model(self, X, y, sample_weight, begin, given, partial=False):
         coef, intercept, average_coef, average_intercept = begin
         weight = self._weights(sample_weight, X, coef.dtype)
-        y = np.ascontiguousarray(y, dtype=coef.dtype)
+        with np.errstate(over="ignore"):
+            y = np.ascontiguousarray(y, dtype=coef.dtype)
+        if not np.isfinite(y).all():
+            raise ValueError(f"y has values beyond {coef.dtype}, the type of X and the weights.")
         self._check_targets(y)
-        training, validation = self._split_or_given(y, weight, given)
+        training, validation = self._split(y, weight, given, partial)
         random_state = check_random_state(self.random_state)
         seed = random_state.randint(0, MAX_INT)
         random_state.randint(1, MAX_INT)  # a data set's seed in scikit-learn, which ignores it
-        plan = _with_validation(self._plan(1 if partial else self.max_iter, X.shape[0]), given)
+        plan = _with_validation(self._plan(partial), given)
         problem = Problem(
             rows=make_rows(X),
             values_per_row=_values_per_row(X),
@@ -1213,7 +1265,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
             plan,
             seed if self._shuffles() else None,
             partial,
-            (coef.copy(), intercept.copy()),
+            (coef, intercept),
             lambda coef, intercept: {"coef_": coef[0], "intercept_": intercept},
         )
 
@@ -1226,7 +1278,8 @@ class SGDRegressor(_Descending, _SGDRegressor):
             )
 
     def _link(self, raw):
-        return np.exp(raw) if self.loss == "poisson" else raw
+        with np.errstate(over="ignore"):
+            return np.exp(raw) if self.loss == "poisson" else raw
 
     def _score_raw(self, raw, y, weight):
         """R^2 of raw predictions, as scikit-learn's `r2_score`."""
@@ -1245,6 +1298,8 @@ class SGDRegressor(_Descending, _SGDRegressor):
         if given is not None:
             X_val, y_val, weight_val = given
             self._check_targets(y_val)
+            if len(y_val) < 2:
+                raise ValueError("X_val has one row; the R^2 of a validation set needs at least two.")
             y_val = np.asarray(y_val, np.float64)
             return lambda coef, intercept, scale: self._score_raw(
                 raw_scores(X_val, coef[None], intercept).ravel(), y_val, weight_val
@@ -1397,6 +1452,7 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
         return self.nu
 
     @fit_context(prefer_skip_nested_validation=True)
+    @_all_or_nothing
     def fit(self, X, y=None, coef_init=None, offset_init=None, sample_weight=None):
         """Fit the model.
 
@@ -1427,7 +1483,7 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
             start = self.coef_, self.offset_
         X = validated(self, X, reset=True)
         self._check_batch_size(X.shape[0])
-        dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+        dtype = _float_like(X)
         if start is not None:
             coef_init = start[0] if coef_init is None else coef_init
             offset_init = start[1] if offset_init is None else offset_init
@@ -1436,6 +1492,7 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
         return self._fit_model(X, sample_weight, (coef, 1 - offset, None, None))
 
     @fit_context(prefer_skip_nested_validation=True)
+    @_all_or_nothing
     def partial_fit(self, X, y=None, sample_weight=None):
         """Train one epoch on the given rows, going on from the present weights.
 
@@ -1453,11 +1510,10 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
         self : SGDOneClassSVM
         """
         first = getattr(self, "coef_", None) is None
-        if first:
-            self._check_combinations(partial=True)
+        self._check_combinations(partial=first)
         X = validated(self, X, reset=first)
         if first:
-            dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+            dtype = _float_like(X)
             self._forget()
             coef, offset = self._start(1, X.shape[1], dtype, None, None)
             begin = (coef, 1 - offset, None, None)
@@ -1485,10 +1541,10 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
             None,
             sample_weight,
             lambda i: problem,
-            self._plan(1 if partial else self.max_iter, X.shape[0]),
+            self._plan(partial),
             seed if self._shuffles() else None,
             partial,
-            (coef.copy(), intercept.copy()),
+            (coef, intercept),
             lambda coef, intercept: {"coef_": coef[0], "offset_": 1 - intercept},
         )
 
