@@ -6,7 +6,7 @@ instruction-set level into ``fastgd.kernels._<level>``.  The table of levels liv
 a literal, without importing the package, so adding a level edits that one file.  A level's module
 is a one-line stub written here at build time.
 
-``FASTGD_DEBUG=1`` builds with bounds checks and symbols.
+``FASTGD_DEBUG=1`` builds with checked memoryviews and symbols.
 """
 
 import ast

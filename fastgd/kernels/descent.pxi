@@ -3,7 +3,12 @@
 cdef enum:
     PADDING = 16               # elements; buffers are read and written in whole vectors
     BLOCK = 64                 # integer rows converted at a time
-    SHORT_ROW = 1024           # bytes up to which the pipelined loop is the faster one
+    SHORT_ROW = 512            # bytes up to which the pipelined loop is the faster one
+
+cdef bint fewer(Buffer buffer, idx size):
+    """Whether there is a buffer and it has fewer bytes."""
+    return buffer is not None and buffer.view.len < size
+
 
 cdef class Descent:
     """State of one model and the loops over it.
@@ -69,8 +74,13 @@ cdef class Descent:
         self.recipe.aggressiveness = recipe["aggressiveness"]
         self.recipe.smallest_scale = 1e-9 if double_w else 1e-6
         padded = self.w.view.len
-        if padded < rows.d * size or padded % (PADDING * size) or self.y.view.len < rows.n * size:
-            raise ValueError("The kernels need weights padded to 16 elements and a target for every row.")
+        if padded < rows.d * size or padded % (PADDING * size):
+            raise ValueError("The kernels need weights padded to a multiple of 16 elements.")
+        if fewer(self.y, rows.n * size) or fewer(self.weight, rows.n * size):
+            raise ValueError("The kernels need a target and a weight for every row.")
+        if fewer(self.previous, padded) or fewer(self.q, padded) or fewer(self.last, padded) \
+                or fewer(self.average, padded):
+            raise ValueError("The kernels need all buffers of the weights in their size.")
         self.model.intercept = self.model.average_intercept = 0
         self.model.t = 1
         self.model.u = 0
@@ -81,7 +91,7 @@ cdef class Descent:
             self.z = take((rows.longest + PADDING) * size)
             self.s = take((rows.longest + PADDING) * size)
         elif rows.convert != NULL:
-            self.block = take(BLOCK * rows.d * 8)
+            self.block = take(BLOCK * rows.d * (4 if rows.float32 else 8))
             self.block_y = take(BLOCK * size)
             self.block_weight = take(BLOCK * size)
 

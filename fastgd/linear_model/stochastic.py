@@ -275,9 +275,8 @@ class _Descending(CallbackSupportMixin):
         a fitted estimator in between; `describe` turns them into fitted attributes.
         """
         coefs, intercepts = models
-        began = intercepts.copy()
+        n_models, began = len(intercepts), intercepts.copy()
         metadata = {"sample_weight": weight}
-
         ended = []  # results after which the other models do not go on
 
         def fit_one(i, task=None):
@@ -295,7 +294,6 @@ class _Descending(CallbackSupportMixin):
                 ended.append(result)
             return result, problem
 
-        n_models = len(intercepts)
         try:
             with fit_task(self, plan.max_iter * n_models, X=X, y=y, metadata=metadata) as task:
                 if task.active:
@@ -371,13 +369,9 @@ class _Descending(CallbackSupportMixin):
 
     def _forget(self):
         """Drop what an earlier fit left, before a new one."""
-        for name in (
-            "_standard_coef",
-            "_standard_intercept",
-            "_average_coef",
-            "_average_intercept",
-        ):
-            self.__dict__.pop(name, None)
+        for which in ("standard", "average"):
+            self.__dict__.pop(f"_{which}_coef", None)
+            self.__dict__.pop(f"_{which}_intercept", None)
         self.t_ = 1.0
 
     def _internal_validation(self, X, rows, y_val, weight, classes=None):
@@ -389,13 +383,16 @@ class _Descending(CallbackSupportMixin):
         """
         subset = RowSubset(X, rows)
         weight_val = np.ones(len(rows), y_val.dtype) if weight is None else weight[rows]
-        score = validation_score(self, subset, y_val, weight_val, classes=classes)
-        if self._scores_as_published():
-            weight_val = None if weight is None else weight_val
-            score = lambda coef, intercept: self._score_raw(  # noqa: E731
-                raw_scores(subset, coef[None], intercept).ravel(), y_val, weight_val
-            )
-        return lambda coef, intercept, scale: score(coef / coef.dtype.type(scale), intercept)
+        published = validation_score(self, subset, y_val, weight_val, classes=classes)
+        ours = self._scores_as_published()
+
+        def score(coef, intercept, scale):
+            coef = coef / coef.dtype.type(scale)
+            if not ours:
+                return published(coef, intercept)
+            return self._score_raw(raw_scores(subset, coef[None], intercept).ravel(), y_val, weight_val)
+
+        return score
 
     def _scores_as_published(self):
         """Whether `score` and what it calls are this module's and scikit-learn's."""
@@ -414,10 +411,7 @@ class _Descending(CallbackSupportMixin):
         if largest > 10 * max(median, 1.0):
             return facts + "Scale the features, for example by make_pipeline(StandardScaler(), ...)."
         if self.learning_rate == "optimal":
-            return (
-                facts
-                + "Average the weights (average=True), set a larger alpha, or another learning_rate."
-            )
+            return facts + "Set average=True, a larger alpha, or another learning_rate."
         return facts + "Set a smaller eta0."
 
     def _overflow_sentence(self, X, error):
