@@ -52,6 +52,7 @@ cdef class Descent:
                  dict recipe):
         cdef idx size = 8 if double_w else 4
         cdef idx padded
+        cdef Norms now
         self.rows = rows
         self.y = borrow(y)
         self.weight = borrow(weight)
@@ -86,7 +87,10 @@ cdef class Descent:
         self.model.u = 0
         self.model.scale = self.model.inverse = self.model.carried = self.model.average_b = 1
         self.model.average_a = 0
-        self.end_epoch()
+        self.forget()
+        now = self.measure()
+        self.model.sq, self.model.l1 = now.sq, now.l1
+        memcpy(address(self.previous), address(self.w), padded)
         if rows.sparse:
             self.z = take((rows.longest + PADDING) * size)
             self.s = take((rows.longest + PADDING) * size)
