@@ -482,3 +482,13 @@ def test_compiled_gradients_are_the_slopes_of_their_losses(name):
     for y in (-1.0, 1.0) if name in CLASSIFICATION else (0.0, 1.0, 2.5):
         slope = (loss.value(y, raw + step, a) - loss.value(y, raw - step, a)) / (2 * step)
         assert_allclose(loss.gradient(y, raw, a), slope, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_initial_weights_count_in_the_first_objective(penalty, X, y_real):
+    start = np.linspace(-1.0, 1.0, X.shape[1])
+    estimator = SGDRegressor(penalty=penalty, **COMMON)
+    twin = reference.fit(estimator, X, y_real, coef_init=start)
+    for kind in LAYOUTS:
+        estimator.fit(layout(X, kind), y_real, coef_init=start)
+        assert_equals_twin(estimator, twin, np.float64, f"{estimator} {kind} ")
