@@ -105,6 +105,16 @@ def test_predict_looks_at_x_too(klass, X, y):
     refuses("X contains NaN", model.predict, broken(X, (0, 0), NAN))
     refuses("expected 2D array", model.predict, X[0])
     refuses("complex", model.predict, X + 1j)
+    refuses("0 sample", model.predict, X[:0])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("klass", ALL)
+def test_finite_values_with_an_infinite_sum_are_not_refused(klass, dtype, X, y):
+    X = X.astype(dtype)
+    model = klass().fit(X, y)
+    model.coef_ *= 0
+    assert np.isfinite(model.predict(np.full_like(X, np.finfo(dtype).max))).all()
 
 
 # ---- broken CSR ----------------------------------------------------------------------------------

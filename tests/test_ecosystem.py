@@ -190,6 +190,7 @@ def test_feature_names(klass, X, target):
         model.partial_fit(frame[frame.columns[::-1]], target(klass))
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         model.predict(X)
+    assert not hasattr(model.fit(X, target(klass)), "feature_names_in_")
 
 
 def test_sparsify_and_densify(X, y_three):
