@@ -10,6 +10,7 @@ what predicts; while averaging, `_standard_coef`, `_standard_intercept`, `_avera
 `_average_intercept` hold both sequences; `t_` counts steps.
 """
 
+import threading
 import warnings
 from dataclasses import replace
 from functools import wraps
@@ -23,6 +24,7 @@ from sklearn.linear_model import SGDOneClassSVM as _SGDOneClassSVM
 from sklearn.linear_model import SGDRegressor as _SGDRegressor
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
@@ -496,6 +498,30 @@ def _float_like(X):
     return np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
 
 
+def _distinct(labels):
+    """The classes in order, unless scikit-learn sees that they are none, such as fractions."""
+    classes = np.unique(labels)
+    return classes if classes.dtype.kind in "biu" else unique_labels(classes)
+
+
+class _Generators(threading.local):
+    """A random generator per thread: to make one takes longer than a short fit, to seed one does not."""
+
+    def __init__(self):
+        self.mine = np.random.RandomState()
+
+
+_GENERATORS = _Generators()
+
+
+def _random_state(seed):
+    """scikit-learn's `check_random_state`; what it gives for an int is good until the next call."""
+    if not isinstance(seed, Integral):
+        return check_random_state(seed)
+    _GENERATORS.mine.seed(seed)
+    return _GENERATORS.mine
+
+
 def _length(X):
     return X.shape[0] if hasattr(X, "shape") else len(X)
 
@@ -779,9 +805,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         start = (self.coef_, self.intercept_) if self.warm_start and hasattr(self, "coef_") else None
         X, y = validated(self, X, y, reset=True)
         self._check_batch_size(X.shape[0])
-        classes = np.unique(y)
-        self.__dict__.pop("classes_", None)
-        check_first_call(self, classes)
+        self.classes_ = classes = _distinct(y)
         if len(classes) < 2:
             raise ValueError(
                 f"The number of classes has to be greater than one; got {len(classes)} class"
@@ -866,14 +890,14 @@ class SGDClassifier(_Descending, _SGDClassifier):
         rows, values = make_rows(X), _values_per_row(X)
         if n_models == 1:
             # scikit-learn draws a seed for its data set, too, which ignores it
-            random_state = check_random_state(self.random_state)
+            random_state = _random_state(self.random_state)
             random_state.randint(1, MAX_INT)
             training, validation = self._split(codes, weight, given, partial)
             seed = random_state.randint(MAX_INT)
         else:
             training, validation = self._split(codes, weight, given, partial)
-            seeds = check_random_state(self.random_state).randint(MAX_INT, size=n_models)
-            random_state = check_random_state(seeds[0])  # all classes share the first one's order
+            seeds = _random_state(self.random_state).randint(MAX_INT, size=n_models)
+            random_state = _random_state(seeds[0])  # all classes share the first one's order
             random_state.randint(1, MAX_INT)
             seed = random_state.randint(MAX_INT)
         plan = self._plan(partial)
@@ -1234,7 +1258,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
             raise ValueError(f"y has values beyond {coef.dtype}, the type of X and the weights.")
         self._check_targets(y)
         training, validation = self._split(y, weight, given, partial)
-        random_state = check_random_state(self.random_state)
+        random_state = _random_state(self.random_state)
         seed = random_state.randint(0, MAX_INT)
         random_state.randint(1, MAX_INT)  # a data set's seed in scikit-learn, which ignores it
         plan = _with_validation(self._plan(partial), given)
@@ -1518,7 +1542,7 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
     def _fit_model(self, X, sample_weight, begin, partial=False):
         coef, intercept, average_coef, average_intercept = begin
         check_random_state(None).randint(1, MAX_INT)  # as scikit-learn does, for np.random.seed
-        seed = check_random_state(self.random_state).randint(0, MAX_INT)
+        seed = _random_state(self.random_state).randint(0, MAX_INT)
         problem = Problem(
             rows=make_rows(X),
             values_per_row=_values_per_row(X),
