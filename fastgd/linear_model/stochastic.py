@@ -13,7 +13,7 @@ what predicts; while averaging, `_standard_coef`, `_standard_intercept`, `_avera
 import threading
 import warnings
 from dataclasses import replace
-from functools import wraps
+from functools import lru_cache, wraps
 from numbers import Integral, Real
 
 import numpy as np
@@ -118,6 +118,11 @@ class _Descending(CallbackSupportMixin):
     _keeps_intercept = False
 
     # -- parameters -------------------------------------------------------------------------------
+
+    @classmethod
+    @lru_cache(maxsize=64)
+    def _get_param_names(cls):
+        return super()._get_param_names()  # read from the signature of __init__, else for each fit anew
 
     def _check_combinations(self, partial=False):
         """Refuse parameters that are valid alone but not together."""
