@@ -11,6 +11,7 @@ into attributes. Nothing here knows labels, feature names or scikit-learn's cont
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import repeat
 from math import hypot
 
 import numpy as np
@@ -241,9 +242,9 @@ class _Run:
         self.batch = self.n if plan.batch_size == "full" else min(plan.batch_size, self.n)
         self.steps = -(-self.n // self.batch)
         batches = max(1, int(SEGMENT / max(1.0, problem.values_per_row)) // self.batch)
-        self.segment = batches * self.batch  # rows in one call
+        self.segments = _pieces(self.n, batches * self.batch)  # an epoch, as calls into the kernels
         self.factor = 1.0  # of the schedule's rates, for those that are cut on a plateau
-        self._ready, self._ready_from = (), np.inf
+        self._ready = iter(())  # rates of the coming segments
         self._w = padded(problem.coef, d, dtype)
         self._average = padded(problem.average_coef, d, dtype) if plan.average else None
         l1 = plan.l1 > 0
@@ -302,31 +303,33 @@ class _Run:
         coef = self.coef.copy() if copy else self.coef
         return coef, self.intercept, average, self.descent.average_intercept
 
-    def _rates(self, steps):
-        """Learning rates of the next steps, or one for all of them."""
-        at = self.descent.t - self._ready_from
-        if not 0 <= at <= len(self._ready) - steps:
-            rates = self.plan.schedule.rates(self.descent.t, max(steps, RATES))
-            if self.factor != 1.0:
-                rates = rates * self.factor
-            if len(rates) == 1:
-                return rates
-            self._ready, self._ready_from, at = rates, self.descent.t, 0
-        return self._ready[int(at) : int(at) + steps]
+    def _rates(self, rows):
+        """Learning rates of the steps over the next rows, or one for all of them."""
+        rates = next(self._ready, None)
+        if rates is not None:
+            return rates
+        steps = -(-rows // self.batch)
+        epochs = max(1, min(RATES // steps, self.plan.max_iter)) if len(self.segments) == 1 else 1
+        rates = self.plan.schedule.rates(self.descent.t, epochs * steps)
+        if self.factor != 1.0:
+            rates = rates * self.factor
+        each = len(rates) == epochs * steps
+        self._ready = iter(rates.reshape(epochs, steps)) if each else repeat(rates)
+        return next(self._ready)
 
     def epoch(self, order, number):
         """Train one epoch; returns (loss, objective, last learning rate, way moved)."""
-        descent, n = self.descent, self.n
+        descent = self.descent
         before = descent.intercept
         order.advance()
-        for start in range(0, n, self.segment):
-            stop = min(start + self.segment, n)
-            rates = self._rates(-(-(stop - start) // self.batch))
+        for start, stop in self.segments:
+            rates = self._rates(stop - start)
             descent.run(order, start, stop, rates, self.batch)
         loss, penalty, moved, finite = descent.end_epoch()
-        rate = float(rates[-1])
+        rate = rates.item(-1)
         if not finite:
             raise Overflow(number, rate)
+        n = self.n
         return loss / n, (loss + penalty) / n, rate, hypot(moved, descent.intercept - before)
 
     def cut_rate(self, patience):
@@ -335,9 +338,14 @@ class _Run:
         if cut is None or self.plan.eta0 * self.factor <= 1e-6:
             return False
         self.factor /= cut
-        self._ready_from = np.inf
+        self._ready = iter(())
         patience.waited = 0
         return True
+
+
+def _pieces(n, size):
+    """0 ... n in pieces of at most `size`: (start, stop) of each."""
+    return [(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def _mean_weight(problem):
@@ -386,22 +394,21 @@ def objective_check(problem, plan, coef, intercept, scores):
         wide = coef.astype(np.float64)
         penalty = plan.l1 * np.abs(wide).sum() + 0.5 * plan.l2 * (wide @ wide)
         penalty += (plan.nu or 0.0) * intercept
-    n = len(problem.y) if problem.chosen is None else len(problem.chosen)
-    step = max(1, n // CHECKED_ROWS)
-    for stride in dict.fromkeys((step, 1)):
-        rows = np.arange(0, n, stride, dtype=np.int32)
-        if problem.chosen is not None:
-            rows = problem.chosen[rows]
-        sums = np.zeros(2)
-        total = 0.0
-        for part in np.array_split(rows, -(-len(rows) // CHECKED_AT_ONCE)):
+    n, chosen = len(problem.y), problem.chosen
+    n = n if chosen is None else len(chosen)
+    for stride in dict.fromkeys((max(1, n // CHECKED_ROWS), 1)):
+        rows = np.arange(0, n, stride, dtype=np.int32) if chosen is None else chosen[::stride]
+        here = zero = total = 0.0
+        for start, stop in _pieces(len(rows), CHECKED_AT_ONCE):
+            part = rows[start:stop]
             y = problem.y[part].astype(np.float64)
             weight = _row_weights(problem, part).astype(np.float64)
-            sums[0] += plan.loss.total(y, scores(part), weight, plan.parameter)
-            sums[1] += plan.loss.total(y, np.zeros(len(part)), weight, plan.parameter)
+            here += plan.loss.total(y, scores(part), weight, plan.parameter)
+            zero += plan.loss.total(y, np.zeros(len(part)), weight, plan.parameter)
             total += weight.sum()
         # as the steps see it: one row at a time, weights multiply; batches take them as repetitions
-        here, zero = sums / (len(rows) if plan.batch_size == 1 else max(total, 1e-300))
-        if here + penalty < 0.9 * zero:
+        count = len(rows) if plan.batch_size == 1 else max(total, 1e-300)
+        here, zero = here / count + penalty, zero / count
+        if here < 0.9 * zero:
             break
-    return here + penalty, zero
+    return here, zero

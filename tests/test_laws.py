@@ -30,8 +30,9 @@ from cases import (
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 
-from fastgd import SGDClassifier, SGDOneClassSVM, SGDRegressor, reference
+from fastgd import SGDClassifier, SGDOneClassSVM, SGDRegressor, reference, training
 from fastgd.losses import LOSSES
+from fastgd.schedules import SCHEDULES
 
 pytestmark = [
     pytest.mark.kernels,
@@ -360,6 +361,15 @@ def test_partial_fit_twice_is_two_epochs(penalty, average, batch_size, X, target
         parts.partial_fit(X, y, **known).partial_fit(X, y)
         assert_same_model(solution(parts), solution(whole), 1e-9)
         assert parts.t_ == whole.t_
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 40])  # of 40: one step in each call
+@pytest.mark.parametrize("learning_rate", SCHEDULES)
+def test_an_epoch_in_several_calls_is_one_epoch(learning_rate, batch_size, X, y_two, monkeypatch):
+    model = SGDClassifier(**COMMON | {"learning_rate": learning_rate, "batch_size": batch_size})
+    whole = solution(model.fit(X, y_two))
+    monkeypatch.setattr(training, "SEGMENT", 20 * X.shape[1])
+    assert_same_model(solution(model.fit(X, y_two)), whole, 1e-9)
 
 
 # ---- what may come in, and that it comes out unharmed --------------------------------------------

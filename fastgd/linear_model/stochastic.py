@@ -150,13 +150,14 @@ class _Descending(CallbackSupportMixin):
     def _alpha(self):
         return self.alpha
 
-    def _plan(self, partial):
+    def _plan(self, partial, given=None):
         loss = self._loss()
         parameter = getattr(self, loss.parameter) if loss.parameter else 0.0
         if self._one_class:
             l1, l2 = 0.0, self.nu
         else:
             l1, l2 = strengths(self.penalty, self.alpha, self.l1_ratio)
+        early_stopping = getattr(self, "early_stopping", False) and not partial
         schedule = make_schedule(
             self.learning_rate,
             eta0=self.eta0,
@@ -180,7 +181,9 @@ class _Descending(CallbackSupportMixin):
             average=int(self.average),
             batch_size=self.batch_size,
             nu=self.nu if self._one_class else None,
-            early_stopping=getattr(self, "early_stopping", False) and not partial,
+            early_stopping=early_stopping,
+            # the user's own validation set brings back the best weights; an internal split does not
+            restore_best=given is not None and early_stopping,
             relative_weights=not partial,  # a chunk's mean weight would undo its class weights
             verbose=int(self.verbose),
         )
@@ -542,11 +545,6 @@ def _values_per_row(X):
     return X.nnz / X.shape[0] if sp.issparse(X) else X.shape[1]
 
 
-def _with_validation(plan, given):
-    """The user's own validation set brings back the best weights; an internal split does not."""
-    return replace(plan, restore_best=given is not None and plan.early_stopping)
-
-
 class SGDClassifier(_Descending, _SGDClassifier):
     """Linear classifier trained by stochastic, mini-batch or full-batch gradient descent.
 
@@ -905,8 +903,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
             random_state = _random_state(seeds[0])  # all classes share the first one's order
             random_state.randint(1, MAX_INT)
             seed = random_state.randint(MAX_INT)
-        plan = self._plan(partial)
-        plan = _with_validation(plan, given)
+        plan = self._plan(partial, given)
 
         def problem(i):
             positive = 1 if n_models == 1 else i
@@ -1266,7 +1263,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
         random_state = _random_state(self.random_state)
         seed = random_state.randint(0, MAX_INT)
         random_state.randint(1, MAX_INT)  # a data set's seed in scikit-learn, which ignores it
-        plan = _with_validation(self._plan(partial), given)
+        plan = self._plan(partial, given)
         problem = Problem(
             rows=make_rows(X),
             values_per_row=_values_per_row(X),
