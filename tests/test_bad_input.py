@@ -112,7 +112,7 @@ def test_predict_looks_at_x_too(klass, X, y):
 @pytest.mark.parametrize("klass", ALL)
 def test_finite_values_with_an_infinite_sum_are_not_refused(klass, dtype, X, y):
     X = X.astype(dtype)
-    model = klass().fit(X, y)
+    model = klass(random_state=3, average=True).fit(X, y)
     model.coef_ *= 0
     assert np.isfinite(model.predict(np.full_like(X, np.finfo(dtype).max))).all()
 
@@ -238,6 +238,8 @@ def test_unknown_class_in_partial_fit(X, y_three):
     refuses("class|label", SGDClassifier().partial_fit, X, y_three, classes=[0, 1])
     model = SGDClassifier().partial_fit(X[:30], y_three[:30], classes=[0, 1, 2])
     refuses("class|label", model.partial_fit, X, y_three + 1)
+    refuses(r"\[-1, 7\]", model.partial_fit, X, np.where(y_three == 1, 1, 7 - 4 * y_three))
+    refuses("class|label", model.partial_fit, X, y_three.astype(str))
     refuses("classes", model.partial_fit, X, y_three, classes=[0, 1, 2, 3])
 
 

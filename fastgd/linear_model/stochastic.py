@@ -18,6 +18,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
+from joblib import effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import SGDClassifier as _SGDClassifier
 from sklearn.linear_model import SGDOneClassSVM as _SGDOneClassSVM
@@ -308,7 +309,8 @@ class _Descending(CallbackSupportMixin):
             with fit_task(self, plan.max_iter * n_models, X=X, y=y, metadata=metadata) as task:
                 if task.active:
                     coefs, intercepts = coefs.copy(), intercepts.copy()
-                if n_models == 1 or task.active:
+                # joblib takes as long as a short fit; verbose fits keep its report
+                if n_models == 1 or task.active or (effective_n_jobs(n_jobs) == 1 and not plan.verbose):
                     watched = task if task.active else None
                     done = [fit_one(i, watched) for i in range(n_models)]
                 else:
@@ -858,12 +860,6 @@ class SGDClassifier(_Descending, _SGDClassifier):
             )
         X, y = validated(self, X, y, reset=first)
         check_first_call(self, classes)
-        unknown = np.setdiff1d(y, self.classes_)
-        if len(unknown):
-            raise ValueError(
-                f"y has labels that are not in classes_: {unknown[:5].tolist()}. The first call of "
-                "partial_fit must name all labels that will come, in `classes`."
-            )
         n_models = 1 if len(self.classes_) == 2 else len(self.classes_)
         if len(self.classes_) < 2:
             raise ValueError("The number of classes has to be greater than one; got 1 class")
@@ -880,6 +876,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         coef, intercept, average_coef, average_intercept = begin
         dtype = coef.dtype
         n_models = len(intercept)
+        codes = self._codes(y)
         weight = self._weights(sample_weight, X, dtype)
         class_weight = np.ones(len(self.classes_))
         if self.class_weight is not None:
@@ -889,7 +886,6 @@ class SGDClassifier(_Descending, _SGDClassifier):
                     f"class_weight gives the classes {self.classes_.tolist()} the weights "
                     f"{class_weight.tolist()}: they must be finite, >= 0 and not all zero."
                 )
-        codes = np.searchsorted(self.classes_, y).astype(np.int32)
         rows, values = make_rows(X), _values_per_row(X)
         if n_models == 1:
             # scikit-learn draws a seed for its data set, too, which ignores it
@@ -936,6 +932,17 @@ class SGDClassifier(_Descending, _SGDClassifier):
             lambda coef, intercept: {"coef_": coef, "intercept_": intercept},
             self.n_jobs,
         )
+
+    def _codes(self, y):
+        """The place of each label in `classes_`."""
+        codes = np.searchsorted(self.classes_, y)
+        unknown = self.classes_.take(codes, mode="clip") != y
+        if np.any(unknown):
+            raise ValueError(
+                f"y has labels that are not in classes_: {np.unique(y[unknown])[:5].tolist()}. The first "
+                "call of partial_fit must name all labels that will come, in `classes`."
+            )
+        return codes.astype(np.int32)
 
     def _validation(self, X, positive, y, weight, rows, given):
         """Scoring function of one model, see `Problem.validate`; None without a validation set."""
