@@ -988,6 +988,20 @@ class SGDClassifier(_Descending, _SGDClassifier):
         scores = self._scores(X)
         return scores.ravel() if scores.shape[1] == 1 else scores
 
+    def predict(self, X):
+        """Predicted labels: the class with the largest raw prediction.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        scores = self.decision_function(X)
+        return self.classes_[scores.argmax(axis=1) if scores.ndim > 1 else (scores > 0).astype(np.intp)]
+
 
 class SGDRegressor(_Descending, _SGDRegressor):
     """Linear regression trained by stochastic, mini-batch or full-batch gradient descent.
