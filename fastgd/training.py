@@ -134,9 +134,9 @@ class _Patience:
         self.waited = 0
 
     def exhausted(self, score):
-        late = self.tol > -np.inf and score < self.best + self.tol
-        self.waited = self.waited + 1 if late else 0
-        self.best = max(self.best, score)
+        self.waited = self.waited + 1 if score < self.best + self.tol else 0
+        if score > self.best:
+            self.best = score
         return self.waited >= self.limit
 
 
