@@ -2,7 +2,6 @@
 
 cdef enum:
     PADDING = 16               # elements; buffers are read and written in whole vectors
-    BLOCK = 64                 # integer rows converted at a time
     SHORT_ROW = 512            # bytes up to which the pipelined loop is the faster one
 
 cdef bint fewer(Buffer buffer, idx size):
@@ -85,7 +84,7 @@ cdef class Descent:
         self.model.intercept = self.model.average_intercept = 0
         self.model.t = 1
         self.model.u = 0
-        self.model.scale = self.model.inverse = self.model.carried = self.model.average_b = 1
+        self.model.scale = self.model.carried = self.model.average_b = 1
         self.model.average_a = 0
         self.forget()
         now = self.measure()
@@ -145,7 +144,6 @@ cdef class Descent:
 
     cdef void forget(self) noexcept nogil:
         self.model.loss_sum = self.model.penalty_sum = 0
-        self.model.tallied = 0
 
     cdef Norms measure(self) noexcept nogil:
         if self.double_w:
@@ -199,6 +197,11 @@ cdef class Descent:
         return report
 
 
+cdef inline W *average_of(Descent self, const W *w, idx steps) noexcept nogil:
+    """The running average; NULL while none of the next steps counts, so that they go as without it."""
+    return <W *> address(self.average) if self.model.t + steps > self.recipe.average_from else NULL
+
+
 cdef void segment(Descent self, const X *x, W *w, const int32_t *order, idx first, idx n, const double *rates,
                   idx stride, idx batch) noexcept nogil:
     """Rows order[0:n], or first to first + n, by the loop for this data; then settle. x and w tell types."""
@@ -208,7 +211,7 @@ cdef void segment(Descent self, const X *x, W *w, const int32_t *order, idx firs
     cdef const W *y = <const W *> address(self.y) + shift
     cdef const W *weight = <const W *> address(self.weight)
     cdef W *q = <W *> address(self.q)
-    cdef W *average = <W *> address(self.average)
+    cdef W *average = average_of(self, w, (n + batch - 1) // batch)
     cdef Integers integers
     if weight != NULL:
         weight += shift
@@ -232,21 +235,18 @@ cdef void segment(Descent self, const X *x, W *w, const int32_t *order, idx firs
         integer_segment(self, x, y, weight, w, shift, order, n, rates, stride)
     else:
         dense_segment(self, <const X *> address(self.rows.data) + shift * d, y, weight, w, order, n, rates, stride)
-    flush(m, r)
     settle(m, w, d)
 
 
 cdef void dense_segment(Descent self, const X *x, const W *y, const W *weight, W *w, const int32_t *order, idx n,
                         const double *rates, idx stride) noexcept nogil:
     cdef W *q = <W *> address(self.q)
-    cdef W *average = <W *> address(self.average)
+    cdef W *average = average_of(self, w, n)
     cdef const Recipe *r = &self.recipe
-    if q == NULL and average == NULL and r.rule == GRADIENT and loss_gradient(r.loss, 1, 4, r.parameter) == 0:
-        simple_rows(&self.model, r, x, self.rows.d, y, weight, w, order, n, rates, stride)
-    elif q == NULL and average == NULL and self.rows.d * sizeof(X) <= SHORT_ROW:
-        pipelined(&self.model, &self.recipe, x, self.rows.d, y, weight, w, order, n, rates, stride)
+    if q == NULL and average == NULL and r.rule == GRADIENT and not r.one_class and self.rows.d * sizeof(X) <= SHORT_ROW:
+        pipelined(&self.model, r, x, self.rows.d, y, weight, w, order, n, rates, stride)
     else:
-        fused_rows(&self.model, &self.recipe, x, self.rows.d, y, weight, w, q, average, order, n, rates, stride)
+        fused_rows(&self.model, r, x, self.rows.d, y, weight, w, q, average, order, n, rates, stride)
 
 
 cdef void integer_segment(Descent self, const X *x, const W *y, const W *weight, W *w, idx shift,
@@ -279,7 +279,7 @@ cdef void csr_segment(Descent self, const X *x, const W *y, const W *weight, W *
     cdef const I *indptr = <const I *> address(self.rows.indptr) + shift
     cdef W *q = <W *> address(self.q)
     cdef W *last = <W *> address(self.last)
-    cdef W *average = <W *> address(self.average)
+    cdef W *average = average_of(self, w, (n + batch - 1) // batch)
     cdef W *z = <W *> self.z
     cdef W *s = <W *> self.s
     x = <const X *> address(self.rows.data)

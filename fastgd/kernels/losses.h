@@ -1,11 +1,11 @@
 /* Losses: pointwise functions of the raw prediction p = w . x + b. The one file a new loss touches.
  *
  * A loss is a struct with value(y, p, a) and gradient(y, p, a) = d value / d p, where `a` is its one
- * parameter (0 if it has none), and a line in FASTGD_LOSSES. The link is part of the loss, so that
+ * parameter (0 if it has none), derived from Pointwise, and a line in FASTGD_LOSSES. The link is part of the loss, so that
  * large |p| cannot overflow. Classification losses take y in {-1, +1}. Everything else follows from
  * the table: the kernels' switch, the Python registry, the estimators' names, the laws in the tests.
  *
- * `values` sums a buffer of losses at once: exp and log are inlined polynomials, so the compiler
+ * `loss_sum` and `loss_pulls` take a buffer at once: exp and log are inlined polynomials, so the compiler
  * vectorises them (0.4 to 1 ns a value instead of the library's 15).
  */
 #ifndef FASTGD_LOSSES_H
@@ -17,6 +17,26 @@ namespace fastgd {
 namespace { /* internal linkage: each build of the kernels keeps its own code */
 
 enum Task { CLASSIFICATION = 1, REGRESSION = 2, BOTH = 3 };
+
+/* 2^(k / 64) */
+static const double POWERS[64] = {
+    1.0, 1.0108892860517005, 1.0218971486541166, 1.0330248790212284,
+    1.0442737824274138, 1.0556451783605572, 1.0671404006768237, 1.0787607977571199,
+    1.0905077326652577, 1.102382583307841, 1.1143867425958924, 1.1265216186082418,
+    1.1387886347566916, 1.1511892299529827, 1.1637248587775775, 1.1763969916502812,
+    1.189207115002721, 1.202156731452703, 1.215247359980469, 1.22848053610687,
+    1.241857812073484, 1.255380757024691, 1.2690509571917332, 1.2828700160787783,
+    1.2968395546510096, 1.3109612115247644, 1.3252366431597413, 1.339667524053303,
+    1.3542555469368927, 1.3690024229745905, 1.383909881963832, 1.3989796725383112,
+    1.4142135623730951, 1.42961333839197, 1.4451808069770467, 1.460917794180647,
+    1.4768261459394993, 1.4929077282912648, 1.5091644275934228, 1.5255981507445384,
+    1.5422108254079407, 1.559004400237837, 1.5759808451078865, 1.593142151342267,
+    1.6104903319492543, 1.6280274218573478, 1.645755478153965, 1.6636765803267364,
+    1.681792830507429, 1.7001063537185235, 1.718619298122478, 1.7373338352737062,
+    1.7562521603732995, 1.7753764925265212, 1.7947090750031072, 1.8142521755003989,
+    1.8340080864093424, 1.8539791250833855, 1.8741676341103, 1.8945759815869656,
+    1.9152065613971474, 1.9360617934922943, 1.9571441241754002, 1.978456026387951,
+};
 
 /* exp for |x| <= 708, 2 ulp, without branches: 2^k times a polynomial on |r| <= ln(2) / 2. */
 FASTGD_INLINE double exp_within(double x) {
@@ -46,34 +66,53 @@ FASTGD_INLINE double exp_(double x) {
     return exp_within(x > 708.0 ? 708.0 : x);
 }
 
-/* log(1 + e) for 0 <= e <= 1: the series of 2 atanh(e / (2 + e)). */
-FASTGD_INLINE double log1p_(double e) {
-    const double s = e / (2.0 + e), z = s * s;
-    double t = 1.0 / 35;
-    t = t * z + 1.0 / 33;
-    t = t * z + 1.0 / 31;
-    t = t * z + 1.0 / 29;
-    t = t * z + 1.0 / 27;
-    t = t * z + 1.0 / 25;
-    t = t * z + 1.0 / 23;
-    t = t * z + 1.0 / 21;
-    t = t * z + 1.0 / 19;
-    t = t * z + 1.0 / 17;
-    t = t * z + 1.0 / 15;
-    t = t * z + 1.0 / 13;
-    t = t * z + 1.0 / 11;
-    t = t * z + 1.0 / 9;
-    t = t * z + 1.0 / 7;
-    t = t * z + 1.0 / 5;
-    t = t * z + 1.0 / 3;
-    return 2.0 * s + 2.0 * s * z * t;
+/* The same for one number that a step waits for: 2^(k / 64), and a shorter polynomial on |r| <= ln(2) / 128. */
+FASTGD_INLINE double exp_soon(double x) {
+    const double shift = 6755399441055744.0;
+    double t = x * (64 * 1.4426950408889634) + shift;
+    const double r = x - (t - shift) * (0.6931471805599453 / 64), r2 = r * r;
+    const double q = r + r2 * ((0.5 + r * (1.0 / 6)) + r2 * ((1.0 / 24) + r * (1.0 / 120)));
+    uint64_t bits, power;
+    memcpy(&bits, &t, sizeof bits);
+    memcpy(&power, POWERS + (bits & 63), sizeof power);
+    power += (bits >> 6) << 52;
+    memcpy(&t, &power, sizeof t);
+    return t + t * q;
 }
 
-struct Hinge {
+/* log(1 + e) for 0 <= e <= 1: the series of 2 atanh(s), s = f / (2 + f), where 1 + f is 1 + e or half of it. */
+FASTGD_INLINE double log1p_(double e) {
+    const bool halved = e > 0.41421356237309503;
+    const double f = halved ? 0.5 * e - 0.5 : e;
+    const double s = f / (2.0 + f), z = s * s, z2 = z * z, z4 = z2 * z2;
+    const double low = (1.0 / 3 + z * (1.0 / 5)) + z2 * (1.0 / 7 + z * (1.0 / 9));
+    const double high = (1.0 / 11 + z * (1.0 / 13)) + z2 * (1.0 / 15 + z * (1.0 / 17));
+    const double t = low + z4 * (high + z4 * (1.0 / 19));
+    return (halved ? 0.6931471805599453 : 0.0) + 2.0 * (s + s * z * t);
+}
+
+/* Gradients beyond 1e12 are cut, as in scikit-learn, so that one row cannot overflow the weights. */
+FASTGD_INLINE double clip(double gradient) {
+    return gradient > 1e12 ? 1e12 : gradient < -1e12 ? -1e12 : gradient;
+}
+
+/* pull(c, y, p, a) = c * clip(gradient(y, p, a)), in the way that is ready soonest. */
+template <typename Loss> struct Pointwise {
+    static FASTGD_INLINE double pull(double c, double y, double p, double a) {
+        const double g = Loss::gradient(y, p, a);
+        if (FASTGD_UNLIKELY(fabs(g) > 1e12)) return c * clip(g); /* predicted: nobody waits for it */
+        return c * g;
+    }
+};
+
+struct Hinge : Pointwise<Hinge> {
     static FASTGD_INLINE double value(double y, double p, double) { return y * p <= 1.0 ? 1.0 - y * p : 0.0; }
     static FASTGD_INLINE double gradient(double y, double p, double) { return y * p <= 1.0 ? -y : 0.0; }
+    static FASTGD_INLINE double pull(double c, double y, double p, double) {
+        return (double)(y * p <= 1.0) * (-c * y); /* no branch: which rows need a step cannot be predicted */
+    }
 };
-struct SquaredHinge {
+struct SquaredHinge : Pointwise<SquaredHinge> {
     static FASTGD_INLINE double value(double y, double p, double) {
         const double z = 1.0 - y * p;
         return z > 0 ? z * z : 0.0;
@@ -83,23 +122,26 @@ struct SquaredHinge {
         return z > 0 ? -2.0 * y * z : 0.0;
     }
 };
-struct Perceptron {
+struct Perceptron : Pointwise<Perceptron> {
     static FASTGD_INLINE double value(double y, double p, double) { return y * p <= 0.0 ? -y * p : 0.0; }
     static FASTGD_INLINE double gradient(double y, double p, double) { return y * p <= 0.0 ? -y : 0.0; }
 };
-struct LogLoss {
+struct LogLoss : Pointwise<LogLoss> {
     static FASTGD_INLINE double value(double y, double p, double) {
         const double z = y * p;
         return log1p_(exp_(-fabs(z))) + (z < 0 ? -z : 0.0);
     }
     static FASTGD_INLINE double gradient(double y, double p, double) {
+        return -y / (1.0 + exp_(y * p));
+    }
+    static FASTGD_INLINE double pull(double c, double y, double p, double) {
         const double z = y * p;
         /* a branch, not a clamp: predicted, it costs the step that waits for this number nothing */
-        if (FASTGD_UNLIKELY(!(fabs(z) <= 708.0))) return z > 0 ? 0.0 : z < 0 ? -y : z;
-        return -y / (1.0 + exp_within(z));
+        if (FASTGD_UNLIKELY(!(fabs(z) <= 708.0))) return z > 0 ? 0.0 : z < 0 ? -y * c : z;
+        return -(c * y) / (1.0 + exp_soon(z));
     }
 };
-struct ModifiedHuber {
+struct ModifiedHuber : Pointwise<ModifiedHuber> {
     static FASTGD_INLINE double value(double y, double p, double) {
         const double z = y * p, m = 1.0 - z;
         return z >= 1.0 ? 0.0 : z >= -1.0 ? m * m : -4.0 * z;
@@ -109,11 +151,11 @@ struct ModifiedHuber {
         return z >= 1.0 ? 0.0 : z >= -1.0 ? -2.0 * y * (1.0 - z) : -4.0 * y;
     }
 };
-struct SquaredError {
+struct SquaredError : Pointwise<SquaredError> {
     static FASTGD_INLINE double value(double y, double p, double) { return 0.5 * (p - y) * (p - y); }
     static FASTGD_INLINE double gradient(double y, double p, double) { return p - y; }
 };
-struct Huber {
+struct Huber : Pointwise<Huber> {
     static FASTGD_INLINE double value(double y, double p, double a) {
         const double r = fabs(y - p);
         return r <= a ? 0.5 * r * r : a * (r - 0.5 * a);
@@ -123,7 +165,7 @@ struct Huber {
         return r > a ? a : r < -a ? -a : r;
     }
 };
-struct EpsilonInsensitive {
+struct EpsilonInsensitive : Pointwise<EpsilonInsensitive> {
     static FASTGD_INLINE double value(double y, double p, double a) {
         const double r = fabs(y - p) - a;
         return r > 0 ? r : 0.0;
@@ -132,7 +174,7 @@ struct EpsilonInsensitive {
         return y - p > a ? -1.0 : p - y > a ? 1.0 : 0.0;
     }
 };
-struct SquaredEpsilonInsensitive {
+struct SquaredEpsilonInsensitive : Pointwise<SquaredEpsilonInsensitive> {
     static FASTGD_INLINE double value(double y, double p, double a) {
         const double r = fabs(y - p) - a;
         return r > 0 ? r * r : 0.0;
@@ -143,7 +185,7 @@ struct SquaredEpsilonInsensitive {
     }
 };
 /* Koenker and Bassett 1978: the minimiser is the conditional quantile at level a. */
-struct Quantile {
+struct Quantile : Pointwise<Quantile> {
     static FASTGD_INLINE double value(double y, double p, double a) {
         const double r = y - p;
         return r > 0 ? a * r : (a - 1.0) * r;
@@ -153,7 +195,7 @@ struct Quantile {
     }
 };
 /* Half the Poisson deviance with log link, up to a constant in y; the mean is exp(p). */
-struct Poisson {
+struct Poisson : Pointwise<Poisson> {
     static FASTGD_INLINE double value(double y, double p, double) { return exp_(p) - y * p; }
     static FASTGD_INLINE double gradient(double y, double p, double) { return exp_(p) - y; }
 };
@@ -206,6 +248,31 @@ FASTGD_INLINE double loss_gradient(int id, double y, double p, double a) {
 #undef FASTGD_CASE
     }
     return 0;
+}
+
+FASTGD_INLINE double loss_pull(int id, double c, double y, double p, double a) {
+    switch (id) {
+#define FASTGD_CASE(name, type, task, parameter, default_)                                          \
+    case LOSS_##name:                                                                               \
+        return type::pull(c, y, p, a);
+        FASTGD_LOSSES(FASTGD_CASE)
+#undef FASTGD_CASE
+    }
+    return 0;
+}
+
+/* out_i = c_i clip(gradient_i) of a buffer of rows. */
+inline void loss_pulls(int id, const double *c, const double *y, const double *p, double *FASTGD_RESTRICT out, idx n,
+                       double a) {
+    switch (id) {
+#define FASTGD_CASE(name, type, task, parameter, default_)                                          \
+    case LOSS_##name:                                                                               \
+        FASTGD_SIMD                                                                                 \
+        for (idx i = 0; i < n; i++) out[i] = c[i] * clip(type::gradient(y[i], p[i], a));            \
+        return;
+        FASTGD_LOSSES(FASTGD_CASE)
+#undef FASTGD_CASE
+    }
 }
 
 template <typename Loss>

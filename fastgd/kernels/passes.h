@@ -49,8 +49,10 @@
 #endif
 #if defined(_OPENMP) || defined(__GNUC__)
 #define FASTGD_SIMD_PRAGMA(text) _Pragma(#text)
+#define FASTGD_SIMD FASTGD_SIMD_PRAGMA(omp simd)
 #define FASTGD_SIMD_SUM(...) FASTGD_SIMD_PRAGMA(omp simd reduction(+ : __VA_ARGS__))
 #else
+#define FASTGD_SIMD
 #define FASTGD_SIMD_SUM(...)
 #endif
 #if defined(__AVX2__)
@@ -72,6 +74,7 @@ FASTGD_INLINE void prefetch(const void *address) { FASTGD_PREFETCH(address); }
 typedef float f32v __attribute__((vector_size(32)));
 typedef double f64v __attribute__((vector_size(32)));
 typedef float f32x4 __attribute__((vector_size(16)));
+typedef double f64x2 __attribute__((vector_size(16)));
 template <typename V> FASTGD_INLINE V choose(decltype(V() > V()) mask, V a, V b) { return mask ? a : b; }
 #else
 template <typename T> struct Plain {
@@ -108,21 +111,39 @@ template <typename W> struct Lanes;
 template <> struct Lanes<float> { typedef f32v V; enum { N = 8 }; };
 template <> struct Lanes<double> { typedef f64v V; enum { N = 4 }; };
 
+#ifdef FASTGD_VECTOR_EXTENSIONS
+template <typename W> FASTGD_INLINE typename Lanes<W>::V splat(W a) {
+    const typename Lanes<W>::V zero = {};
+    return a - zero; /* a broadcast; compilers build element by element what is written so */
+}
+/* Halves, then a tree: the next step waits for this number. */
+template <typename H, typename V> FASTGD_INLINE H folded(V v) {
+    H low, high;
+    memcpy(&low, &v, sizeof low);
+    memcpy(&high, (const char *)&v + sizeof low, sizeof high);
+    return low + high;
+}
+FASTGD_INLINE float total(f32v v) {
+    const f32x4 h = folded<f32x4>(v);
+    return (h[0] + h[2]) + (h[1] + h[3]);
+}
+FASTGD_INLINE double total(f64v v) {
+    const f64x2 h = folded<f64x2>(v);
+    return h[0] + h[1];
+}
+#else
 template <typename W> FASTGD_INLINE typename Lanes<W>::V splat(W a) {
     typename Lanes<W>::V v;
     for (int i = 0; i < Lanes<W>::N; i++) v[i] = a;
     return v;
 }
-
-/* As a tree: the next step waits for this number. */
-template <typename W> FASTGD_INLINE double sum(typename Lanes<W>::V v) {
-    enum { HALF = Lanes<W>::N / 2 };
-    W part[HALF];
-    for (int i = 0; i < HALF; i++) part[i] = v[i] + v[i + HALF];
-    for (int n = HALF / 2; n > 0; n /= 2)
-        for (int i = 0; i < n; i++) part[i] += part[i + n];
-    return part[0];
+template <typename T> FASTGD_INLINE T total(Plain<T> v) {
+    for (int n = Plain<T>::N / 2; n > 0; n /= 2)
+        for (int i = 0; i < n; i++) v[i] += v[i + n];
+    return v[0];
 }
+#endif
+template <typename W> FASTGD_INLINE double sum(typename Lanes<W>::V v) { return total(v); }
 
 /* Loads convert from the type of X to the type of the weights. `full` reads a vector, `tail` the last
  * 1 ... N-1 elements of a row with zeros behind them: rows of X are not padded, and what follows the
@@ -432,64 +453,70 @@ inline void fused(const X *x0, const X *x1, const X *ahead, W *w, double c, idx 
     else fused_as<false, false>(x0, x1, ahead, w, c, d, e, p, xx);
 }
 
-/* Mini-batches: predictions of up to four rows in one read of the weights. The four rows to come are
- * prefetched in pairs, half of them here and half in axpy4. */
-template <typename X, typename W>
-inline void dot4(const X *const x[4], int rows, const X *const ahead[4], const W *w, idx d, double p[4]) {
+/* Mini-batches: predictions of up to four rows in one read of the weights. */
+template <typename X, typename W> struct Dot4Body {
     typedef typename Lanes<W>::V V;
+    const X *const *x;
+    const X *const *ahead;
+    const W *w;
+    V p[4][2];
+    template <int k> FASTGD_INLINE void full(idx j) {
+        const V wv = load<W>(w + j);
+        for (int r = 0; r < 4; r++) {
+            if (k == 0) FASTGD_PREFETCH(ahead[r] + j);
+            p[r][k] += wv * Loader<W, X>::full(x[r] + j);
+        }
+    }
+    FASTGD_INLINE void tail(idx j, idx n) {
+        const V wv = load<W>(w + j);
+        for (int r = 0; r < 4; r++) p[r][0] += wv * Loader<W, X>::tail(x[r] + j, n, j > 0);
+    }
+};
+
+template <typename X, typename W>
+inline void dot4(const X *const *x, int rows, const X *const *ahead, const W *w, idx d, double *p) {
     if (rows < 4) {
         double xx;
         for (int r = 0; r < rows; r++) dot(x[r], x[r], w, d, p + r, &xx);
         return;
     }
-    const idx n = Lanes<W>::N;
-    V a = splat<W>(0), b = a, c = a, e = a;
-    idx j = 0;
-    for (int r = 0; r < 4; r++) FASTGD_PREFETCH((const char *)(ahead[r] + d) - 1);
-    for (; j + n <= d; j += n) {
-        const V wv = load<W>(w + j);
-        FASTGD_PREFETCH(ahead[0] + j);
-        FASTGD_PREFETCH(ahead[1] + j);
-        a += wv * Loader<W, X>::full(x[0] + j);
-        b += wv * Loader<W, X>::full(x[1] + j);
-        c += wv * Loader<W, X>::full(x[2] + j);
-        e += wv * Loader<W, X>::full(x[3] + j);
+    Dot4Body<X, W> b;
+    b.x = x;
+    b.ahead = ahead;
+    b.w = w;
+    for (int r = 0; r < 4; r++) {
+        FASTGD_PREFETCH((const char *)(ahead[r] + d) - 1);
+        b.p[r][0] = b.p[r][1] = splat<W>(0);
     }
-    if (j < d) {
-        const V wv = load<W>(w + j);
-        a += wv * Loader<W, X>::tail(x[0] + j, d - j, j > 0);
-        b += wv * Loader<W, X>::tail(x[1] + j, d - j, j > 0);
-        c += wv * Loader<W, X>::tail(x[2] + j, d - j, j > 0);
-        e += wv * Loader<W, X>::tail(x[3] + j, d - j, j > 0);
-    }
-    p[0] = sum<W>(a);
-    p[1] = sum<W>(b);
-    p[2] = sum<W>(c);
-    p[3] = sum<W>(e);
+    sweep<W>(d, b);
+    for (int r = 0; r < 4; r++) p[r] = sum<W>(b.p[r][0] + b.p[r][1]);
 }
 
 /* The same rows added to the gradient in one read of it: g += sum_r c_r x_r. */
-template <typename X, typename W>
-inline void axpy4(const X *const x[4], int rows, const X *const ahead[4], const double c[4], W *g, idx d) {
+template <typename X, typename W> struct Axpy4Body {
     typedef typename Lanes<W>::V V;
-    const idx n = Lanes<W>::N;
-    const X *const x0 = x[0], *const x1 = x[rows > 1], *const x2 = x[rows > 2 ? 2 : 0], *const x3 = x[rows > 3 ? 3 : 0];
-    const V c0 = splat<W>((W)c[0]), c1 = splat<W>((W)(rows > 1 ? c[1] : 0));
-    const V c2 = splat<W>((W)(rows > 2 ? c[2] : 0)), c3 = splat<W>((W)(rows > 3 ? c[3] : 0));
-    idx j = 0;
-    for (; j + n <= d; j += n) {
-        FASTGD_PREFETCH(ahead[2] + j);
-        FASTGD_PREFETCH(ahead[3] + j);
-        store<W>(g + j, load<W>(g + j) + c0 * Loader<W, X>::full(x0 + j) + c1 * Loader<W, X>::full(x1 + j) +
-                            c2 * Loader<W, X>::full(x2 + j) + c3 * Loader<W, X>::full(x3 + j));
+    const X *x[4];
+    W *g;
+    V c[4];
+    template <typename R> FASTGD_INLINE void at(idx j, R r0, R r1, R r2, R r3) {
+        store<W>(g + j, (load<W>(g + j) + c[0] * r0(j) + c[1] * r1(j)) + (c[2] * r2(j) + c[3] * r3(j)));
     }
-    if (j < d) {
-        const idx m = d - j;
-        const bool inside = j > 0;
-        store<W>(g + j, load<W>(g + j) + c0 * Loader<W, X>::tail(x0 + j, m, inside) +
-                            c1 * Loader<W, X>::tail(x1 + j, m, inside) + c2 * Loader<W, X>::tail(x2 + j, m, inside) +
-                            c3 * Loader<W, X>::tail(x3 + j, m, inside));
+    template <int k> FASTGD_INLINE void full(idx j) {
+        at(j, Row<W, X>(x[0]), Row<W, X>(x[1]), Row<W, X>(x[2]), Row<W, X>(x[3]));
     }
+    FASTGD_INLINE void tail(idx j, idx n) {
+        at(j, Tail<W, X>(x[0], n), Tail<W, X>(x[1], n), Tail<W, X>(x[2], n), Tail<W, X>(x[3], n));
+    }
+};
+
+template <typename X, typename W> inline void axpy4(const X *const *x, int rows, const double *c, W *g, idx d) {
+    Axpy4Body<X, W> b;
+    for (int r = 0; r < 4; r++) {
+        b.x[r] = x[r < rows ? r : 0];
+        b.c[r] = splat<W>((W)(r < rows ? c[r] : 0));
+    }
+    b.g = g;
+    sweep<W>(d, b);
 }
 
 /* ---- CSR passes: one row has nnz columns `col`, all different, and values x ---------------------- */

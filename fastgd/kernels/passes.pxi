@@ -41,8 +41,8 @@ cdef extern from "passes.h" namespace "fastgd" nogil:
                     double *p, double *g, double *xx)
     void fused[T, V](const T *x0, const T *x1, const T *ahead, V *w, double c, idx d, Extras[V] *e,
                      double *p, double *xx)
-    void dot4[T, V](const T **x, int rows, const T **ahead, const V *w, idx d, double *p)
-    void axpy4[T, V](const T **x, int rows, const T **ahead, const double *c, V *g, idx d)
+    void dot4[T, V](const T *const *x, int rows, const T *const *ahead, const V *w, idx d, double *p)
+    void axpy4[T, V](const T *const *x, int rows, const double *c, V *g, idx d)
 
     void prefetch_row[T, J](const T *x, const J *col, idx nnz)
     void csr_dot[T, V, J](const T *x, const J *col, idx nnz, const V *w, V *z, double *p, double *xx)
@@ -71,4 +71,6 @@ cdef extern from "losses.h" namespace "fastgd" nogil:
     int N_LOSSES
     double loss_value(int id, double y, double p, double a)
     double loss_gradient(int id, double y, double p, double a)
+    double loss_pull(int id, double c, double y, double p, double a)
+    void loss_pulls(int id, const double *c, const double *y, const double *p, double *out, idx n, double a)
     double loss_sum(int id, const double *y, const double *p, const double *weight, idx n, double a)

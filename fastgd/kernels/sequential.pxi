@@ -21,122 +21,110 @@ cdef inline idx row(const int32_t *order, idx k, idx n) noexcept nogil:
 
 cdef void pipelined(Model *m, const Recipe *r, const X *x, idx d, const W *y, const W *weight, W *w,
                     const int32_t *order, idx n, const double *rates, idx stride) noexcept nogil:
-    cdef double p0, p1 = 0, p2 = 0, g = 0, g2 = 0, xx0, xx1 = 0, xx2 = 0, u, eta
-    cdef idx k, i0, i1, i2, far, ahead = AHEAD if d * sizeof(X) <= LONG else AHEAD_LONG
+    """Gradient steps without l1 penalty and averaging."""
+    cdef double p, p1 = 0, g = 0, xx0, xx1 = 0, p2, g2, xx2, u, base, turn, own = r.fit_intercept
+    cdef idx first = 0, k
+    cdef const X *rows[BLOCK + 3 + AHEAD]
     cdef W *none = NULL
+    cdef Steps s
     if n == 0:
         return
-    i0, i1, i2 = row(order, 0, n), row(order, 1, n), row(order, 2, n)
-    dot(x + i0 * d, x + i1 * d, w, d, &p0, &xx0)
+    for k in range(3):
+        rows[k] = x + row(order, k, n) * d
+    dot(rows[0], rows[1], <const W *> w, d, &p, &xx0)
     if n > 1:
-        dot(x + i1 * d, x + i2 * d, w, d, &p1, &xx1)
-        g = gram(x + i0 * d, x + i1 * d, w, d)
-    for k in range(n):
-        far = row(order, k + 2 + ahead, n)
-        prefetch(y + far)
-        if weight != NULL:
-            prefetch(weight + far)
-        eta = rates[k * stride]
-        u = step(m, r, m.scale * p0, xx0, <double> y[i0], 1.0 if weight == NULL else <double> weight[i0], eta)
-        if m.faded:
-            p1 *= m.scale
-            refresh(m, w, none, d)
-        u *= m.inverse
-        if not m.skipped:
-            finish(m, r, u, eta)
-        pipe(x + i0 * d, x + i1 * d, x + i2 * d, x + far * d, w, u, d, &p2, &g2, &xx2)
-        p0, p1, g = p1 + u * g, p2, g2
-        xx0, xx1 = xx1, xx2
-        i0, i1, i2 = i1, i2, row(order, k + 3, n)
-
-
-cdef void simple_rows(Model *m, const Recipe *r, const X *x, idx d, const W *y, const W *weight, W *w,
-                      const int32_t *order, idx n, const double *rates, idx stride) noexcept nogil:
-    cdef double wx, u, eta
-    cdef idx k, i, far, ahead = AHEAD if d * sizeof(X) <= LONG else AHEAD_LONG
-    cdef W *none = NULL
-    for k in range(n):
-        i = row(order, k, n)
-        far = row(order, k + ahead, n)
-        prefetch(y + far)
-        if weight != NULL:
-            prefetch(weight + far)
-        eta = rates[k * stride]
-        wx = m.scale * predict(x + i * d, x + far * d, <const W *> w, d)
-        u = step(m, r, wx, 0, <double> y[i], 1.0 if weight == NULL else <double> weight[i], eta)
-        if m.faded:
-            refresh(m, w, none, d)
-        finish(m, r, u * m.inverse, eta)
-        if u != 0:
-            # the step has taken the row's length for zero: it is known only now
-            m.sq += u * u * axpy(x + i * d, w, u * m.inverse, d)
+        dot(rows[1], rows[2], <const W *> w, d, &p1, &xx1)
+        g = gram(rows[0], rows[1], <const W *> w, d)
+    p = m.scale * p + m.intercept
+    while first < n:
+        begin_rows(m, r, &s, y, weight, order, first, n, rates, stride)
+        for k in range(s.n + 3 + AHEAD):
+            rows[k] = x + row(order, first + k, n) * d
+        if s.faded:
+            p1 *= s.faded_scale
+            fade(m, &s, w, none, d)
+        for k in range(s.n):
+            # the next prediction is base + turn * update: what it takes to be one product away
+            base = s.scale[k + 1] * p1 + m.intercept
+            turn = s.scale[k + 1] * s.inverse[k] * g + own
+            u = step(m, r, &s, k, p, xx0)
+            pipe(rows[k], rows[k + 1], rows[k + 2], rows[k + 2 + AHEAD], w, u, d, &p2, &g2, &xx2)
+            p, p1, g = base + turn * s.update[k], p2, g2
+            xx0, xx1 = xx1, xx2
+        first += s.n
+        end_rows(m, r, &s)
 
 
 cdef void fused_rows(Model *m, const Recipe *r, const X *x, idx d, const W *y, const W *weight, W *w, W *q,
                      W *average, const int32_t *order, idx n, const double *rates, idx stride) noexcept nogil:
-    cdef double p0, p1, xx0, xx1, u, eta
-    cdef idx k, i0, i1, far, ahead = AHEAD if d * sizeof(X) <= LONG else AHEAD_LONG
+    cdef double p0, p1, xx0, xx1, u
+    cdef idx first = 0, k, i0, i1, far, ahead = AHEAD if d * sizeof(X) <= LONG else AHEAD_LONG
     cdef Extras[W] e
+    cdef Steps s
     if n == 0:
         return
+    e.q, e.average = q, average
     i0 = row(order, 0, n)
     dot(x + i0 * d, x + i0 * d, w, d, &p0, &xx0)
-    for k in range(n):
-        i1 = row(order, k + 1, n)
-        far = row(order, k + 1 + ahead, n)
-        prefetch(y + far)
-        if weight != NULL:
-            prefetch(weight + far)
-        eta = rates[k * stride]
-        u = step(m, r, m.scale * p0, xx0, <double> y[i0], 1.0 if weight == NULL else <double> weight[i0], eta)
-        if m.faded:
-            refresh(m, w, average, d)
-        if not m.skipped:
-            finish(m, r, u * m.inverse, eta)
-        if m.skipped or (u == 0 and q == NULL):
-            dot(x + i1 * d, x + far * d, w, d, &p1, &xx1)   # the weights stay as they are
-        else:
-            e.q, e.u, e.scale = q, m.u, m.scale
-            e.average, e.average_c = average, m.average_c
-            fused(x + i0 * d, x + i1 * d, x + far * d, w, u * m.inverse, d, &e, &p1, &xx1)
-            if q != NULL and u != 0:
-                m.l1 = m.scale * e.l1
-                m.sq = m.scale * m.scale * e.sq
-        p0, xx0 = p1, xx1
-        i0 = i1
+    while first < n:
+        begin_rows(m, r, &s, y, weight, order, first, n, rates, stride)
+        for k in range(s.n):
+            i1 = row(order, first + k + 1, n)
+            far = row(order, first + k + 1 + ahead, n)
+            if q != NULL:
+                charge(m, r, &s, k)
+            u = step(m, r, &s, k, s.scale[k] * p0 + m.intercept, xx0)
+            if s.faded and k == 0:
+                fade(m, &s, w, average, d)
+            if s.skipped:
+                dot(x + i1 * d, x + far * d, w, d, &p1, &xx1)   # the weights stay as they are
+            else:
+                if q != NULL:
+                    e.u, e.scale = s.u[k], s.scale[k + 1]
+                if average != NULL:
+                    e.average_c = -s.average_a[k] * u
+                fused(x + i0 * d, x + i1 * d, x + far * d, w, u, d, &e, &p1, &xx1)
+                if q != NULL and u != 0:
+                    m.l1 = s.scale[k + 1] * e.l1
+                    m.sq = s.scale[k + 1] * s.scale[k + 1] * e.sq
+            p0, xx0 = p1, xx1
+            i0 = i1
+            if s.skipped:
+                break
+        first += s.n
+        end_rows(m, r, &s)
 
 
 cdef void csr_rows(Model *m, const Recipe *r, const X *x, const I *indptr, const I *col, const W *y,
                    const W *weight, W *w, W *average, W *z, idx d, const int32_t *order, idx n,
                    const double *rates, idx stride) noexcept nogil:
     """CSR without an l1 penalty; z has room for the longest row."""
-    cdef double p, xx, u, eta
-    cdef idx k, j, i, begin, nnz, far
-    for k in range(n):
-        i = row(order, k, n)
-        begin = indptr[i]
-        nnz = indptr[i + 1] - begin
-        prefetch(indptr + row(order, k + 2 * AHEAD, n))
-        far = row(order, k + AHEAD, n)
-        prefetch(y + far)
-        if weight != NULL:
-            prefetch(weight + far)
-        prefetch_row(x + indptr[far], col + indptr[far], indptr[far + 1] - indptr[far])
-        csr_dot(x + begin, col + begin, nnz, w, z, &p, &xx)
-        eta = rates[k * stride]
-        u = step(m, r, m.scale * p, xx, <double> y[i], 1.0 if weight == NULL else <double> weight[i], eta)
-        if m.skipped:
-            continue
-        if m.faded:
-            for j in range(nnz):
-                z[j] = <W> (z[j] * m.scale)
-            refresh(m, w, average, d)
-        u *= m.inverse
-        finish(m, r, u, eta)
-        if u != 0:
-            csr_step(x + begin, col + begin, nnz, z, u, w)
-            if average != NULL and m.average_c != 0:
-                csr_axpy(x + begin, col + begin, nnz, m.average_c, average)
+    cdef double p, xx, u
+    cdef idx first = 0, k, j, i, begin, nnz, far
+    cdef Steps s
+    while first < n:
+        begin_rows(m, r, &s, y, weight, order, first, n, rates, stride)
+        for k in range(s.n):
+            i = row(order, first + k, n)
+            begin = indptr[i]
+            nnz = indptr[i + 1] - begin
+            prefetch(indptr + row(order, first + k + 2 * AHEAD, n))
+            far = row(order, first + k + AHEAD, n)
+            prefetch_row(x + indptr[far], col + indptr[far], indptr[far + 1] - indptr[far])
+            csr_dot(x + begin, col + begin, nnz, w, z, &p, &xx)
+            u = step(m, r, &s, k, s.scale[k] * p + m.intercept, xx)
+            if s.skipped:
+                break
+            if s.faded and k == 0:
+                for j in range(nnz):
+                    z[j] = <W> (z[j] * s.faded_scale)
+                fade(m, &s, w, average, d)
+            if u != 0:
+                csr_step(x + begin, col + begin, nnz, z, u, w)
+                if average != NULL and s.average_a[k] != 0:
+                    csr_axpy(x + begin, col + begin, nnz, -s.average_a[k] * u, average)
+        first += s.n
+        end_rows(m, r, &s)
 
 
 cdef void csr_bring_up(Truncation *t, W *w, W *q, W *last, idx d) noexcept nogil:
@@ -172,88 +160,91 @@ cdef void csr_start(Truncation *t, W *w, W *last, idx d) noexcept nogil:
             last[j] = 0
 
 
-cdef inline void csr_penalise(Truncation *t, Model *m, const Recipe *r, double eta) noexcept nogil:
-    """This step's share of the penalty."""
-    t.u = m.u
-    t.scale, t.inverse = m.scale, m.inverse
-    t.charge = r.l1 * eta
-    t.step = t.charge * m.inverse
+cdef inline void csr_penalise(Truncation *t, const Recipe *r, const Steps *s, idx k) noexcept nogil:
+    """Step k's share of the penalty."""
+    t.u = s.u[k]
+    t.scale, t.inverse = s.scale[k + 1], s.inverse[k]
+    t.charge = r.l1 * s.eta[k]
+    t.step = t.charge * t.inverse
     t.U += t.step
-    if r.l2 != 0 and t.factor != 1 - r.l2 * eta:
-        t.factor = 1 - r.l2 * eta
-        t.decay = -log1p(-r.l2 * eta) if t.factor > 0 else 1
+    if r.l2 != 0 and t.factor != 1 - r.l2 * s.eta[k]:
+        t.factor = 1 - r.l2 * s.eta[k]
+        t.decay = -log1p(-r.l2 * s.eta[k]) if t.factor > 0 else 1
 
 
-cdef inline void csr_correct(Truncation *t, Model *m, const Recipe *r, idx rows, idx latest) noexcept nogil:
+cdef inline void csr_correct(Truncation *t, Model *m, const Recipe *r, double scale, idx rows,
+                             idx latest) noexcept nogil:
     """Norms, and the sums of past norms, were short of weights stopped at zero.
 
-    The sums took `rows` rows a step, `latest` rows in the last one.
+    The sums took `rows` rows a step, `latest` rows in the last one; scale is that of the weights now.
     """
     if t.late_l1 == 0 and t.over_l1 == 0:
         return
     if r.rule == GRADIENT:
-        m.penalty_sum += m.scale * r.l1 * (rows * t.late_l1 + (latest - rows) * t.near_l1)
-        m.penalty_sum += m.scale * m.scale * 0.5 * r.l2 * (rows * t.late_sq + (latest - rows) * t.near_sq)
-    m.l1 += m.scale * t.over_l1
-    m.sq += m.scale * m.scale * t.over_sq
+        m.penalty_sum += scale * r.l1 * (rows * t.late_l1 + (latest - rows) * t.near_l1)
+        m.penalty_sum += scale * scale * 0.5 * r.l2 * (rows * t.late_sq + (latest - rows) * t.near_sq)
+    m.l1 += scale * t.over_l1
+    m.sq += scale * scale * t.over_sq
     t.late_l1 = t.late_sq = t.over_l1 = t.over_sq = t.near_l1 = t.near_sq = 0
 
 
 cdef void csr_rows_l1(Model *m, const Recipe *r, const X *x, const I *indptr, const I *col, const W *y,
-                      const W *weight, W *w, W *q, W *last, W *average, W *z, W *s, idx d, const int32_t *order,
+                      const W *weight, W *w, W *q, W *last, W *average, W *z, W *v, idx d, const int32_t *order,
                       idx n, const double *rates, idx stride) noexcept nogil:
-    """CSR with an l1 penalty, truncated when read (see Truncation); z and s have room for the longest row."""
-    cdef double p, xx, u, eta
-    cdef idx k, j, i, begin, nnz, far
+    """CSR with an l1 penalty, truncated when read (see Truncation); z and v have room for the longest row."""
+    cdef double p, xx, u
+    cdef idx first = 0, k, j, i, begin, nnz, far
+    cdef Steps s
     cdef Truncation t
     memset(&t, 0, sizeof(Truncation))
     t.u = m.u
     t.l1_over_l2 = r.l1 / r.l2 if r.l2 > 0 else 0
     csr_start(&t, w, last, d)
-    for k in range(n):
-        i = row(order, k, n)
-        begin = indptr[i]
-        nnz = indptr[i + 1] - begin
-        prefetch(indptr + row(order, k + 2 * AHEAD, n))
-        far = row(order, k + AHEAD, n)
-        prefetch(y + far)
-        if weight != NULL:
-            prefetch(weight + far)
-        prefetch_row(x + indptr[far], col + indptr[far], indptr[far + 1] - indptr[far])
-        csr_late(col + begin, nnz, w, q, last, z, s, &t)
-        csr_correct(&t, m, r, 1, 1)
-        p = xx = 0
-        for j in range(nnz):
-            p += <double> z[j] * x[begin + j]
-            xx += <double> x[begin + j] * x[begin + j]
-        eta = rates[k * stride]
-        u = step(m, r, m.scale * p, xx, <double> y[i], 1.0 if weight == NULL else <double> weight[i], eta)
-        if m.faded:
+    while first < n:
+        begin_rows(m, r, &s, y, weight, order, first, n, rates, stride)
+        for k in range(s.n):
+            i = row(order, first + k, n)
+            begin = indptr[i]
+            nnz = indptr[i + 1] - begin
+            prefetch(indptr + row(order, first + k + 2 * AHEAD, n))
+            far = row(order, first + k + AHEAD, n)
+            prefetch_row(x + indptr[far], col + indptr[far], indptr[far + 1] - indptr[far])
+            csr_late(col + begin, nnz, w, q, last, z, v, &t)
+            csr_correct(&t, m, r, s.scale[k], 1, 1)
+            p = xx = 0
             for j in range(nnz):
-                w[col[begin + j]] = z[j]
-                q[col[begin + j]] = s[j]
-                if last != NULL:
-                    last[col[begin + j]] = <W> t.U
-                z[j] = <W> (z[j] * m.scale)
-            csr_bring_up(&t, w, q, last, d)
-            refresh(m, w, average, d)
-            csr_start(&t, w, last, d)
-            for j in range(nnz):      # they are in hand, as if `csr_late` had just read them
-                t.active -= z[j] != 0
-                t.l1 -= fabs(z[j])
-                t.sq -= <double> z[j] * z[j]
-        u *= m.inverse
-        if m.skipped:
-            t.step = 0
-        else:
-            finish(m, r, u, eta)
-            csr_penalise(&t, m, r, eta)
-        csr_truncated_step(x + begin, col + begin, nnz, u, z, s, w, q, last, &t)
-        if u != 0:
-            m.l1 = m.scale * t.seen_l1
-            m.sq = m.scale * m.scale * t.seen_sq
-        advance(&t)
-        if average != NULL and m.average_c != 0:
-            csr_axpy(x + begin, col + begin, nnz, m.average_c, average)
+                p += <double> z[j] * x[begin + j]
+                xx += <double> x[begin + j] * x[begin + j]
+            charge(m, r, &s, k)
+            u = step(m, r, &s, k, s.scale[k] * p + m.intercept, xx)
+            if s.faded and k == 0:
+                for j in range(nnz):
+                    w[col[begin + j]] = z[j]
+                    q[col[begin + j]] = v[j]
+                    if last != NULL:
+                        last[col[begin + j]] = <W> t.U
+                    z[j] = <W> (z[j] * s.faded_scale)
+                csr_bring_up(&t, w, q, last, d)
+                fade(m, &s, w, average, d)
+                csr_start(&t, w, last, d)
+                for j in range(nnz):      # they are in hand, as if `csr_late` had just read them
+                    t.active -= z[j] != 0
+                    t.l1 -= fabs(z[j])
+                    t.sq -= <double> z[j] * z[j]
+            if s.skipped:
+                t.step = 0
+            else:
+                csr_penalise(&t, r, &s, k)
+            csr_truncated_step(x + begin, col + begin, nnz, u, z, v, w, q, last, &t)
+            if u != 0:
+                m.l1 = s.scale[k + 1] * t.seen_l1
+                m.sq = s.scale[k + 1] * s.scale[k + 1] * t.seen_sq
+            advance(&t)
+            if average != NULL and s.average_a[k] * u != 0:
+                csr_axpy(x + begin, col + begin, nnz, -s.average_a[k] * u, average)
+            if s.skipped:
+                break
+        first += s.n
+        end_rows(m, r, &s)
     csr_bring_up(&t, w, q, last, d)
-    csr_correct(&t, m, r, 1, 1)
+    csr_correct(&t, m, r, m.scale, 1, 1)
