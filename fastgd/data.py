@@ -104,7 +104,7 @@ def validated(estimator, X, y=NO_TARGETS, *, reset, y_numeric=False):
     else:
         X, y = validate_data(estimator, X, y, y_numeric=y_numeric, **settings)
     if sp.issparse(X):
-        X = canonical(X)
+        X = without_duplicates(X)
     elif not (X.flags.aligned and X.flags.c_contiguous):
         X = X.copy()
     return X if alone else (X, y)
@@ -170,12 +170,12 @@ def refuse_broken(X):
         )
 
 
-def canonical(X):
-    """A sound CSR matrix with each column once per row, in order; X itself if it is that already."""
+def without_duplicates(X):
+    """A sound CSR matrix with each column once per row; X itself if it is that already."""
     indptr, indices = X.indptr, X.indices
     if indptr.dtype != indices.dtype or indptr.dtype not in (np.int32, np.int64):
         indptr, indices = indptr.astype(np.int64), indices.astype(np.int64)
-    if kernels.in_order(np.ascontiguousarray(indptr), np.ascontiguousarray(indices)):
+    if kernels.distinct(np.ascontiguousarray(indptr), np.ascontiguousarray(indices), X.shape[1]):
         return X
     X = X.copy()
     X.sum_duplicates()

@@ -243,8 +243,8 @@ cdef void dense_segment(Descent self, const X *x, const W *y, const W *weight, W
     cdef W *q = <W *> address(self.q)
     cdef W *average = average_of(self, w, n)
     cdef const Recipe *r = &self.recipe
-    if q == NULL and average == NULL and r.rule == GRADIENT and not r.one_class and self.rows.d * sizeof(X) <= SHORT_ROW:
-        pipelined(&self.model, r, x, self.rows.d, y, weight, w, order, n, rates, stride)
+    if q == NULL and r.rule == GRADIENT and not r.one_class and self.rows.d * sizeof(X) <= SHORT_ROW:
+        pipelined(&self.model, r, x, self.rows.d, y, weight, w, average, order, n, rates, stride)
     else:
         fused_rows(&self.model, r, x, self.rows.d, y, weight, w, q, average, order, n, rates, stride)
 

@@ -166,7 +166,7 @@ cdef void csr_batches_l1(Model *m, const Recipe *r, const X *x, const I *indptr,
                          const int32_t *order, idx n, idx size, const double *rates, idx stride) noexcept nogil:
     """CSR with an l1 penalty, truncated when read (see Truncation); buffers as in `csr_batches`."""
     cdef idx done = 0, batches = (n + size - 1) // size
-    cdef idx i, j, h, k, first, batch, part, at, count, begin, nnz
+    cdef idx i, j, k, first, batch, part, at, count, begin, nnz
     cdef double total, rate
     cdef Batch b
     cdef Steps s
@@ -190,10 +190,7 @@ cdef void csr_batches_l1(Model *m, const Recipe *r, const X *x, const I *indptr,
                     begin, nnz = indptr[i], indptr[i + 1] - indptr[i]
                     csr_late(col + begin, nnz, w, q, last, z, v, &t)
                     csr_put(col + begin, nnz, <const W *> z, <const W *> v, w, q, last, &t)
-                    b.p[j] = b.xx[j] = 0
-                    for h in range(nnz):
-                        b.p[j] += <double> z[h] * x[begin + h]
-                        b.xx[j] += <double> x[begin + h] * x[begin + h]
+                    dot(x + begin, x + begin, <const W *> z, nnz, &b.p[j], &b.xx[j])
                 total += pulls(m, r, &b, count, s.scale[k])
                 memcpy(c + at, b.c, count * sizeof(double))
             csr_correct(&t, m, r, s.scale[k], size, size)

@@ -329,15 +329,15 @@ template <typename X, typename W> inline double gram(const X *x, const X *y, con
 /* The pipelined pass, penalties none and l2:  w += c x0;  p = w . x2;  g = x1 . x2;  xx = x2 . x2.
  * While it runs, the step of row 1 is already known, so that its own prediction (p + c1 g of the
  * pass before) never waits for a whole pass, nor the pass for the loss's exponential. */
-template <typename X, typename W> struct PipeBody {
+template <typename X, typename W, bool AVERAGE> struct PipeBody {
     typedef typename Lanes<W>::V V;
     const X *x0, *x1, *x2;
     const char *ahead;
-    W *w;
-    V c, p[2], g[2], xx[2];
+    W *w, *average;
+    V c, average_c, p[2], g[2], xx[2];
     template <int k, typename R> FASTGD_INLINE void at(idx j, R r0, R r1, R r2) {
-        const V wv = load<W>(w + j) + c * r0(j);
-        const V b = r2(j);
+        const V a = r0(j), b = r2(j), wv = load<W>(w + j) + c * a;
+        if (AVERAGE) store<W>(average + j, load<W>(average + j) + average_c * a);
         store<W>(w + j, wv);
         p[k] += wv * b;
         g[k] += r1(j) * b;
@@ -350,22 +350,31 @@ template <typename X, typename W> struct PipeBody {
     FASTGD_INLINE void tail(idx j, idx n) { at<0>(j, Tail<W, X>(x0, n), Tail<W, X>(x1, n), Tail<W, X>(x2, n)); }
 };
 
-template <typename X, typename W>
-inline void pipe(const X *x0, const X *x1, const X *x2, const X *ahead, W *w, double c, idx d,
-                        double *p, double *g, double *xx) {
-    PipeBody<X, W> b;
+template <bool AVERAGE, typename X, typename W>
+inline void pipe_as(const X *x0, const X *x1, const X *x2, const X *ahead, W *w, double c, W *average,
+                    double average_c, idx d, double *p, double *g, double *xx) {
+    PipeBody<X, W, AVERAGE> b;
     b.x0 = x0;
     b.x1 = x1;
     b.x2 = x2;
     b.ahead = (const char *)ahead;
     FASTGD_PREFETCH((const char *)(ahead + d) - 1); /* rows seldom begin a cache line: one more */
     b.w = w;
+    b.average = average;
     b.c = splat<W>((W)c);
+    b.average_c = splat<W>((W)average_c);
     b.p[0] = b.p[1] = b.g[0] = b.g[1] = b.xx[0] = b.xx[1] = splat<W>(0);
     sweep<W>(d, b);
     *p = sum<W>(b.p[0] + b.p[1]);
     *g = sum<W>(b.g[0] + b.g[1]);
     *xx = sum<W>(b.xx[0] + b.xx[1]);
+}
+
+template <typename X, typename W>
+inline void pipe(const X *x0, const X *x1, const X *x2, const X *ahead, W *w, double c, W *average,
+                 double average_c, idx d, double *p, double *g, double *xx) {
+    if (average) pipe_as<true>(x0, x1, x2, ahead, w, c, average, average_c, d, p, g, xx);
+    else pipe_as<false>(x0, x1, x2, ahead, w, c, average, average_c, d, p, g, xx);
 }
 
 /* What a fused pass carries besides the row: the truncation of the l1 penalty, the running average. */

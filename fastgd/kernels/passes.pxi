@@ -37,8 +37,8 @@ cdef extern from "passes.h" namespace "fastgd" nogil:
     double predict[T, V](const T *x, const T *ahead, const V *w, idx d)
     double axpy[T, V](const T *x, V *w, double c, idx d)
     double gram[T, V](const T *x, const T *y, const V *w, idx d)
-    void pipe[T, V](const T *x0, const T *x1, const T *x2, const T *ahead, V *w, double c, idx d,
-                    double *p, double *g, double *xx)
+    void pipe[T, V](const T *x0, const T *x1, const T *x2, const T *ahead, V *w, double c, V *average,
+                    double average_c, idx d, double *p, double *g, double *xx)
     void fused[T, V](const T *x0, const T *x1, const T *ahead, V *w, double c, idx d, Extras[V] *e,
                      double *p, double *xx)
     void dot4[T, V](const T *const *x, int rows, const T *const *ahead, const V *w, idx d, double *p)

@@ -66,7 +66,7 @@ cdef Buffer borrow(owner, bint writable=False):
 
 
 cdef class Rows:
-    """Rows of a validated matrix: C-contiguous dense, or CSR with canonical indices in range.
+    """Rows of a validated matrix: C-contiguous dense, or CSR with indices in range, all different in a row.
 
     Parameters
     ----------
@@ -125,14 +125,27 @@ cdef class Rows:
                 self.longest = max(self.longest, broad[i + 1] - broad[i] if wide else narrow[i + 1] - narrow[i])
 
 
-def in_order(const I[::1] indptr, const I[::1] indices):
-    """Whether each row of a sound CSR matrix has its columns in order, each once."""
+def distinct(const I[::1] indptr, const I[::1] indices, idx d):
+    """Whether each row of a sound CSR matrix with d columns has each column at most once, in any order."""
     cdef idx i, k, n = indptr.shape[0] - 1
-    cdef bint sorted_ = True
+    cdef bint rising = True, once = True
+    cdef int32_t *seen         # 1 + the last row that had the column
     with nogil:
         for i in range(n):
             for k in range(indptr[i] + 1, indptr[i + 1]):
-                sorted_ &= indices[k] > indices[k - 1]
-            if not sorted_:
+                rising &= indices[k] > indices[k - 1]
+            if not rising:
                 break
-    return sorted_
+    if rising:
+        return True
+    seen = <int32_t *> take(d * sizeof(int32_t))
+    with nogil:
+        memset(seen, 0, d * sizeof(int32_t))
+        for i in range(n):
+            for k in range(indptr[i], indptr[i + 1]):
+                once &= seen[indices[k]] != i + 1
+                seen[indices[k]] = <int32_t> (i + 1)
+            if not once:
+                break
+        free(seen)
+    return once

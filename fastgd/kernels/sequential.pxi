@@ -1,7 +1,6 @@
 # batch_size=1: stochastic gradient descent in exact order, one model.
 #
-# Four loops. Losses that leave well-predicted rows alone (hinge and its kin) take the simple loop on dense
-# data: predict, and touch the weights only where there is a step. Otherwise short dense rows without l1 and averaging take the pipelined loop: the prediction of the row
+# Three loops. Short dense rows without an l1 penalty take the pipelined loop: the prediction of the row
 # after next is begun in the same pass that adds this row's step, and completed with the two rows' inner
 # product, so that nobody waits for the loss's exponential. Other dense rows take the fused loop: the step
 # on one row and the prediction of the next in one pass. CSR rows are short and scattered: gather, step,
@@ -19,13 +18,12 @@ cdef inline idx row(const int32_t *order, idx k, idx n) noexcept nogil:
     return k if order == NULL else order[k]
 
 
-cdef void pipelined(Model *m, const Recipe *r, const X *x, idx d, const W *y, const W *weight, W *w,
+cdef void pipelined(Model *m, const Recipe *r, const X *x, idx d, const W *y, const W *weight, W *w, W *average,
                     const int32_t *order, idx n, const double *rates, idx stride) noexcept nogil:
-    """Gradient steps without l1 penalty and averaging."""
-    cdef double p, p1 = 0, g = 0, xx0, xx1 = 0, p2, g2, xx2, u, base, turn, own = r.fit_intercept
+    """Gradient steps without l1 penalty."""
+    cdef double p, p1 = 0, g = 0, xx0, xx1 = 0, p2, g2, xx2, u, c = 0, base, turn, own = r.fit_intercept
     cdef idx first = 0, k
     cdef const X *rows[BLOCK + 3 + AHEAD]
-    cdef W *none = NULL
     cdef Steps s
     if n == 0:
         return
@@ -42,13 +40,15 @@ cdef void pipelined(Model *m, const Recipe *r, const X *x, idx d, const W *y, co
             rows[k] = x + row(order, first + k, n) * d
         if s.faded:
             p1 *= s.faded_scale
-            fade(m, &s, w, none, d)
+            fade(m, &s, w, average, d)
         for k in range(s.n):
             # the next prediction is base + turn * update: what it takes to be one product away
             base = s.scale[k + 1] * p1 + m.intercept
             turn = s.scale[k + 1] * s.inverse[k] * g + own
             u = step(m, r, &s, k, p, xx0)
-            pipe(rows[k], rows[k + 1], rows[k + 2], rows[k + 2 + AHEAD], w, u, d, &p2, &g2, &xx2)
+            if average != NULL:
+                c = -s.average_a[k] * u
+            pipe(rows[k], rows[k + 1], rows[k + 2], rows[k + 2 + AHEAD], w, u, average, c, d, &p2, &g2, &xx2)
             p, p1, g = base + turn * s.update[k], p2, g2
             xx0, xx1 = xx1, xx2
         first += s.n
@@ -211,10 +211,7 @@ cdef void csr_rows_l1(Model *m, const Recipe *r, const X *x, const I *indptr, co
             prefetch_row(x + indptr[far], col + indptr[far], indptr[far + 1] - indptr[far])
             csr_late(col + begin, nnz, w, q, last, z, v, &t)
             csr_correct(&t, m, r, s.scale[k], 1, 1)
-            p = xx = 0
-            for j in range(nnz):
-                p += <double> z[j] * x[begin + j]
-                xx += <double> x[begin + j] * x[begin + j]
+            dot(x + begin, x + begin, <const W *> z, nnz, &p, &xx)
             charge(m, r, &s, k)
             u = step(m, r, &s, k, s.scale[k] * p + m.intercept, xx)
             if s.faded and k == 0:
