@@ -11,6 +11,7 @@ into attributes. Nothing here knows labels, feature names or scikit-learn's cont
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import repeat
 from math import hypot
 
@@ -20,12 +21,22 @@ from .data import padded
 from .history import History
 from .kernels import kernels
 
-__all__ = ["FitResult", "Overflow", "Plan", "Problem", "objective_check", "train", "untrained"]
+__all__ = [
+    "FitResult",
+    "Overflow",
+    "Plan",
+    "Problem",
+    "ending",
+    "objective_check",
+    "train",
+    "unit_weight",
+    "untrained",
+]
 
 RULES = {"pa1": 1, "pa2": 2}  # passive-aggressive; every other learning rate is a gradient step
 SEGMENT = 1 << 26  # values of X in one call into the kernels: some 20 to 60 ms
 RATES = 1 << 12  # learning rates asked for at once, so that short epochs do not wait for NumPy
-CHECKED_ROWS = 1 << 14  # rows looked at to see whether a fit is better than no fit
+CHECKED_ROWS = 1 << 12  # rows looked at to see whether a fit is better than no fit
 CHECKED_AT_ONCE = 256
 
 
@@ -47,8 +58,14 @@ class Problem:
     rows : kernels.Rows
     values_per_row : float
         Mean number of values in a row.
-    y : ndarray of shape (n,)
-        Targets in the type of the weights; {-1, +1} in classification.
+    targets : ndarray of shape (n,) or (n, n_targets)
+        In the type of the weights; or int32 label codes, if there is a `label`.
+    label : int, or None
+        The code that counts as +1; all others are -1.
+    column : int
+        Which of several targets.
+    dtype : dtype, or None for that of the targets
+        Type of the weights.
     weight : ndarray of shape (n,), or None
         Row weights in the type of the weights.
     weight_pos, weight_neg : float
@@ -66,7 +83,10 @@ class Problem:
 
     rows: object
     values_per_row: float
-    y: np.ndarray
+    targets: np.ndarray
+    label: int = None
+    column: int = 0
+    dtype: np.dtype = None
     weight: np.ndarray = None
     weight_pos: float = 1.0
     weight_neg: float = 1.0
@@ -77,6 +97,24 @@ class Problem:
     t: float = 1.0
     chosen: np.ndarray = None
     validate: Callable = None
+
+    def __post_init__(self):
+        self.dtype = np.dtype(self.dtype or self.targets.dtype)
+
+    @cached_property
+    def y(self):
+        """Targets of shape (n,) in the type of the weights, {-1, +1} in classification."""
+        if self.label is not None:
+            return np.where(self.targets == self.label, self.dtype.type(1), self.dtype.type(-1))
+        return (
+            self.targets if self.targets.ndim == 1 else np.ascontiguousarray(self.targets[:, self.column])
+        )
+
+    def targets_of(self, rows):
+        """Targets of some rows, float64."""
+        if self.label is not None:
+            return np.where(self.targets[rows] == self.label, 1.0, -1.0)
+        return self.y[rows].astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -161,8 +199,7 @@ def train(problem, plan, order, task=None, snapshot=None):
     run = _Run(problem, plan)
     patience = _Patience(plan)
     history = History()
-    best, stopped = None, False
-    reason, failure = f"max_iter={plan.max_iter} epochs were run.", None
+    best, stopped, plateau, failure = None, False, False, None
     clock = time.perf_counter
     began = clock()
     epoch = 0
@@ -187,25 +224,19 @@ def train(problem, plan, order, task=None, snapshot=None):
             if task is not None and task.epoch_end(
                 lambda: snapshot(run.coef.copy(), run.intercept), history.columns()
             ):
-                reason, stopped = f"A callback asked to stop after epoch {epoch}.", True
+                stopped = True
                 break
             if stop and not run.cut_rate(patience):
-                what = "validation score" if plan.early_stopping else "objective"
-                reason = (
-                    f"The {what} did not improve by tol={plan.tol:g} "
-                    f"for n_iter_no_change={plan.n_iter_no_change} epochs."
-                )
+                plateau = True
                 if plan.verbose:
                     print(f"Convergence after {epoch} epochs took {clock() - began:.2f} seconds")
                 break
     except (KeyboardInterrupt, Exception) as error:
         if isinstance(error, Overflow) or not history or not run.finite():
             raise
-        failure, reason = error, f"Interrupted in epoch {epoch} by {type(error).__name__}."
+        failure = error
     n_iter = len(history)
     coef, intercept, average_coef, average_intercept = best or run.weights(copy=False)
-    if best is not None:
-        reason += " The weights of the best validation score were restored."
     return FitResult(
         coef=coef,
         intercept=intercept,
@@ -214,15 +245,31 @@ def train(problem, plan, order, task=None, snapshot=None):
         n_iter=n_iter,
         steps=n_iter * run.steps,
         history=history.arrays(),
-        stop_reason=reason,
+        stop_reason=ending(plan, epoch, plateau, best is not None, failure, stopped),
         stopped=stopped,
         failure=failure,
     )
 
 
+def ending(plan, epoch, plateau, restored, failure=None, stopped=False):
+    """The sentence that says why training ended in this epoch."""
+    if failure is not None:
+        reason = f"Interrupted in epoch {epoch} by {type(failure).__name__}."
+    elif stopped:
+        reason = f"A callback asked to stop after epoch {epoch}."
+    elif plateau:
+        reason = (
+            f"The {'validation score' if plan.early_stopping else 'objective'} did not improve by "
+            f"tol={plan.tol:g} for n_iter_no_change={plan.n_iter_no_change} epochs."
+        )
+    else:
+        reason = f"max_iter={plan.max_iter} epochs were run."
+    return reason + (" The weights of the best validation score were restored." if restored else "")
+
+
 def untrained(problem):
     """The `FitResult` of a model that was not begun: its start."""
-    d, dtype = problem.rows.d, problem.y.dtype
+    d, dtype = problem.rows.d, problem.dtype
     coef = np.zeros(d, dtype) if problem.coef is None else problem.coef.copy()
     average = np.zeros(d, dtype) if problem.average_coef is None else problem.average_coef.copy()
     reason = "Not begun: the fit was interrupted before."
@@ -236,7 +283,7 @@ class _Run:
 
     def __init__(self, problem, plan):
         n, d = problem.rows.n, problem.rows.d
-        dtype = problem.y.dtype
+        dtype = problem.dtype
         self.problem, self.plan = problem, plan
         self.n = n if problem.chosen is None else len(problem.chosen)
         self.batch = self.n if plan.batch_size == "full" else min(plan.batch_size, self.n)
@@ -266,7 +313,7 @@ class _Run:
 
     def _recipe(self):
         problem, plan = self.problem, self.plan
-        unit = 1.0 if plan.batch_size == 1 or not plan.relative_weights else _mean_weight(problem)
+        unit = unit_weight(problem, plan)
         return {
             "loss": plan.loss.number,
             "parameter": plan.parameter,
@@ -348,8 +395,10 @@ def _pieces(n, size):
     return [(start, min(start + size, n)) for start in range(0, n, size)]
 
 
-def _mean_weight(problem):
-    """Mean of the row weights over the training rows: weights count repetitions in a batch."""
+def unit_weight(problem, plan):
+    """What row weights are divided by: in batches their mean over the training rows, as they count repetitions."""
+    if plan.batch_size == 1 or not plan.relative_weights:
+        return 1.0
     if problem.weight is None and problem.weight_pos == problem.weight_neg:
         return problem.weight_pos
     rows = slice(None) if problem.chosen is None else problem.chosen
@@ -357,7 +406,7 @@ def _mean_weight(problem):
 
 
 def _row_weights(problem, rows):
-    weight = np.where(problem.y[rows] > 0, problem.weight_pos, problem.weight_neg)
+    weight = np.where(problem.targets_of(rows) > 0, problem.weight_pos, problem.weight_neg)
     return weight if problem.weight is None else weight * problem.weight[rows]
 
 
@@ -374,41 +423,49 @@ def _report(epoch, run, columns):
     print(f"Total training time: {now['seconds']:.2f} seconds.")
 
 
-def objective_check(problem, plan, coef, intercept, scores):
-    """Objective of given weights against that of zero weights.
+def objective_check(problems, plan, coefs, intercepts, scores):
+    """Objectives of given weights against those of zero weights, for models of the same rows.
 
-    Exact where it matters: a sample of the rows decides only when it shows the fit to be better by
+    Exact where it matters: a sample of the rows decides only when it shows the fits to be better by
     more than a tenth.
 
     Parameters
     ----------
+    problems : list of Problem
+    plan : Plan
+    coefs, intercepts : ndarray of shape (n_models, d) and (n_models,)
     scores : callable
-        ``scores(rows)`` -> raw predictions of the given rows, float64.
+        ``scores(rows)`` -> raw predictions of the given rows, float64 of shape (n_rows, n_models).
 
     Returns
     -------
-    (float, float) : objective of the weights, objective of zero weights
+    list of (float, float) : objective of the weights, objective of zero weights
     """
-    penalty = 0.0
+    penalties = np.zeros(len(problems))
     if plan.learning_rate not in RULES:
-        wide = coef.astype(np.float64)
-        penalty = plan.l1 * np.abs(wide).sum() + 0.5 * plan.l2 * (wide @ wide)
-        penalty += (plan.nu or 0.0) * intercept
-    n, chosen = len(problem.y), problem.chosen
+        wide = coefs.astype(np.float64)
+        penalties += plan.l1 * np.abs(wide).sum(axis=1) + 0.5 * plan.l2 * np.einsum(
+            "md,md->m", wide, wide
+        )
+        penalties += (plan.nu or 0.0) * np.asarray(intercepts)
+    n, chosen = problems[0].rows.n, problems[0].chosen
     n = n if chosen is None else len(chosen)
     for stride in dict.fromkeys((max(1, n // CHECKED_ROWS), 1)):
         rows = np.arange(0, n, stride, dtype=np.int32) if chosen is None else chosen[::stride]
-        here = zero = total = 0.0
+        sums = np.zeros((len(problems), 3))  # of losses, of losses at zero, and of weights
         for start, stop in _pieces(len(rows), CHECKED_AT_ONCE):
             part = rows[start:stop]
-            y = problem.y[part].astype(np.float64)
-            weight = _row_weights(problem, part).astype(np.float64)
-            here += plan.loss.total(y, scores(part), weight, plan.parameter)
-            zero += plan.loss.total(y, np.zeros(len(part)), weight, plan.parameter)
-            total += weight.sum()
+            zero = np.zeros(len(part))
+            for model, (problem, raw) in enumerate(zip(problems, scores(part).T, strict=True)):
+                y, weight = problem.targets_of(part), _row_weights(problem, part).astype(np.float64)
+                sums[model] += (
+                    plan.loss.total(y, np.ascontiguousarray(raw), weight, plan.parameter),
+                    plan.loss.total(y, zero, weight, plan.parameter),
+                    weight.sum(),
+                )
         # as the steps see it: one row at a time, weights multiply; batches take them as repetitions
-        count = len(rows) if plan.batch_size == 1 else max(total, 1e-300)
-        here, zero = here / count + penalty, zero / count
-        if here < 0.9 * zero:
+        count = len(rows) if plan.batch_size == 1 else np.maximum(sums[:, 2], 1e-300)
+        here, zero = sums[:, 0] / count + penalties, sums[:, 1] / count
+        if (here < 0.9 * zero).all():
             break
-    return here, zero
+    return list(zip(here.tolist(), zero.tolist(), strict=True))

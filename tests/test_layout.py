@@ -22,6 +22,7 @@ FLOORS = (
     # what users call
     ("__init__", "__main__", "config", "demo", "patching", "linear_model"),
     # how models are trained
+    ("many",),
     ("training",),
     # the nouns, and how data and callbacks come in
     ("losses", "penalties", "schedules", "compat", "data", "callbacks", "history"),

@@ -160,7 +160,7 @@ cdef class Descent:
         cdef idx need = (stop - start + batch - 1) // batch
         if stop <= start:
             return
-        if start < 0 or stop > order.count or order.n > self.rows.n or (stride and rates.shape[0] < need):
+        if start < 0 or stop > order.count or order.most > self.rows.n or (stride and rates.shape[0] < need):
             raise ValueError("The segment reaches beyond its rows or learning rates.")
         if chosen != NULL:
             chosen += start

@@ -96,12 +96,18 @@ FASTGD_INLINE double clip(double gradient) {
     return gradient > 1e12 ? 1e12 : gradient < -1e12 ? -1e12 : gradient;
 }
 
-/* pull(c, y, p, a) = c * clip(gradient(y, p, a)), in the way that is ready soonest. */
+/* pull(c, y, p, a) = c * clip(gradient(y, p, a)), in the way that is ready soonest. both: gradient, and the
+ * value as value + log(product), product in [1, 2], so that many losses need one logarithm. */
 template <typename Loss> struct Pointwise {
     static FASTGD_INLINE double pull(double c, double y, double p, double a) {
         const double g = Loss::gradient(y, p, a);
         if (FASTGD_UNLIKELY(fabs(g) > 1e12)) return c * clip(g); /* predicted: nobody waits for it */
         return c * g;
+    }
+    static FASTGD_INLINE void both(double y, double p, double a, double *value, double *product, double *gradient) {
+        *value = Loss::value(y, p, a);
+        *product = 1.0;
+        *gradient = Loss::gradient(y, p, a);
     }
 };
 
@@ -133,6 +139,12 @@ struct LogLoss : Pointwise<LogLoss> {
     }
     static FASTGD_INLINE double gradient(double y, double p, double) {
         return -y / (1.0 + exp_(y * p));
+    }
+    static FASTGD_INLINE void both(double y, double p, double, double *value, double *product, double *gradient) {
+        const double z = y * p, e = exp_(-fabs(z));
+        *value = z < 0 ? -z : 0.0;
+        *product = 1.0 + e;
+        *gradient = -y * (z > 0 ? e : 1.0) / (1.0 + e);
     }
     static FASTGD_INLINE double pull(double c, double y, double p, double) {
         const double z = y * p;

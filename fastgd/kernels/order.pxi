@@ -33,9 +33,12 @@ cdef class Order:
     chosen : buffer of int32, or None
         Sorted rows to train on (None: all). The order is drawn over all n rows, then the others are
         left out, as scikit-learn passes over its validation rows.
+    among : buffer of n int32, or None
+        Which rows of X the rows 0 ... n - 1 are (None: the same), as in a fold of cross-validation.
     """
 
     cdef idx n
+    cdef idx most              # no row of X from here on
     cdef readonly idx count    # rows in an epoch
     cdef int32_t *sigma
     cdef int32_t *order
@@ -46,29 +49,39 @@ cdef class Order:
         self.sigma = self.order = self.spare = NULL
         self.mask = NULL
 
-    def __init__(self, idx n, seed=None, const int32_t[::1] chosen=None):
+    def __init__(self, idx n, seed=None, const int32_t[::1] chosen=None, const int32_t[::1] among=None):
         cdef idx k
         if n > 0x7fffffff:
             raise ValueError(f"X has {n} rows; fastgd trains on at most {0x7fffffff}.")
-        self.n = n
+        if among is not None and among.shape[0] != n:
+            raise ValueError(f"The kernels need {n} rows of X to train on, not {among.shape[0]}.")
+        self.n = self.most = n
         self.count = n if chosen is None else chosen.shape[0]
+        if among is not None:
+            self.most = 0
+            for k in range(n):
+                if among[k] < 0:
+                    raise ValueError("The kernels count rows of X from 0.")
+                self.most = max(self.most, <idx> among[k] + 1)
         if seed is not None:
             self.sigma = <int32_t *> take(n * sizeof(int32_t))
             self.spare = <int32_t *> take(n * sizeof(int32_t))
             permute(self.sigma, n, seed)
-        elif chosen is None:
+        elif chosen is None and among is None:
             return
         self.order = <int32_t *> take(n * sizeof(int32_t))
-        if seed is None:
-            memcpy(self.order, &chosen[0], self.count * sizeof(int32_t))
-            return
         for k in range(n):
-            self.order[k] = <int32_t> k
-        if chosen is not None:
-            self.mask = <char *> take(n)
-            memset(self.mask, 0, n)
-            for k in range(self.count):
-                self.mask[chosen[k]] = 1
+            self.order[k] = <int32_t> k if among is None else among[k]
+        if chosen is None:
+            return
+        if seed is None:
+            for k in range(self.count):  # chosen[k] >= k: nothing is overwritten before it is read
+                self.order[k] = self.order[chosen[k]]
+            return
+        self.mask = <char *> take(self.most)
+        memset(self.mask, 0, self.most)
+        for k in range(self.count):
+            self.mask[self.order[chosen[k]]] = 1
 
     def __dealloc__(self):
         free(self.sigma)

@@ -51,7 +51,9 @@
 #define FASTGD_SIMD_PRAGMA(text) _Pragma(#text)
 #define FASTGD_SIMD FASTGD_SIMD_PRAGMA(omp simd)
 #define FASTGD_SIMD_SUM(...) FASTGD_SIMD_PRAGMA(omp simd reduction(+ : __VA_ARGS__))
+#define FASTGD_SIMD_ANY(...) FASTGD_SIMD_PRAGMA(omp simd reduction(| : __VA_ARGS__))
 #else
+#define FASTGD_SIMD_ANY(...)
 #define FASTGD_SIMD
 #define FASTGD_SIMD_SUM(...)
 #endif

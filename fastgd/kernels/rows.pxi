@@ -83,6 +83,7 @@ cdef class Rows:
     cdef bint float32          # the rows reach the kernels as float32
     cdef Convert convert       # NULL: they are used in place
     cdef idx longest           # most values in a row
+    cdef idx stored            # values of all rows
     cdef idx itemsize
 
     def __init__(self, shape, data, str kind, indices=None, indptr=None, bint wide=False):
@@ -116,13 +117,14 @@ cdef class Rows:
             self.convert = <Convert> convert_row[uint64_t]
         elif kind not in ("f4", "f8"):
             raise TypeError(f"The kernels read float and integer data, not {kind!r}.")
-        self.longest = self.d
+        self.longest, self.stored = self.d, self.n * self.d
         if self.sparse:
             self.longest = 0
             narrow = <const int32_t *> address(self.indptr)
             broad = <const int64_t *> address(self.indptr)
             for i in range(self.n):
                 self.longest = max(self.longest, broad[i + 1] - broad[i] if wide else narrow[i + 1] - narrow[i])
+            self.stored = broad[self.n] if wide else narrow[self.n]
 
 
 def distinct(const I[::1] indptr, const I[::1] indices, idx d):

@@ -12,13 +12,13 @@ what predicts; while averaging, `_standard_coef`, `_standard_intercept`, `_avera
 
 import threading
 import warnings
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache, wraps
 from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
-from joblib import effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import SGDClassifier as _SGDClassifier
 from sklearn.linear_model import SGDOneClassSVM as _SGDOneClassSVM
@@ -26,7 +26,6 @@ from sklearn.linear_model import SGDRegressor as _SGDRegressor
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.multiclass import unique_labels
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
@@ -53,6 +52,7 @@ from ..data import (
 from ..history import joined, stacked
 from ..kernels import kernels
 from ..losses import LOSSES
+from ..many import train_all
 from ..penalties import PENALTIES, strengths
 from ..schedules import SCHEDULES, make_schedule
 from ..training import Overflow, Plan, Problem, objective_check, train, untrained
@@ -107,6 +107,36 @@ def _all_or_nothing(fit):
             raise
 
     return wrapper
+
+
+@dataclass
+class _Job:
+    """A fit that is prepared: what to train, and what is needed to make a fitted estimator of it.
+
+    `rows` are the rows of X that it is about, as in a fold of cross-validation (None: all); `training` are
+    the places among them that an internal validation split leaves for training (None: all).
+    `describe` turns weights of all models into fitted attributes, for callbacks.
+    """
+
+    X: object
+    y: np.ndarray
+    sample_weight: object
+    problems: list
+    plan: Plan
+    seed: int
+    partial: bool
+    coef: np.ndarray
+    intercept: np.ndarray
+    describe: Callable
+    training: np.ndarray = None
+    rows: np.ndarray = None
+
+    @property
+    def n_rows(self):
+        return self.X.shape[0] if self.rows is None else len(self.rows)
+
+    def make_order(self, problem):
+        return kernels.Order(self.n_rows, self.seed, self.training, self.rows)
 
 
 class _Descending(CallbackSupportMixin):
@@ -212,19 +242,25 @@ class _Descending(CallbackSupportMixin):
             return coef.dtype
         return _float_like(X)
 
-    def _split(self, y, weight, given, partial):
-        """Internal validation split: (training rows, validation rows), int32; (None, None) without."""
+    def _split(self, y, weight, rows, given, partial):
+        """Internal validation split of rows: places of training rows among them, and validation rows.
+
+        int32 arrays in rising order of the places; (None, None) without a split.
+        """
         if not self.early_stopping or partial or given is not None:
             return None, None
+        y = y if rows is None else y[rows]
         splitter = ShuffleSplit if isinstance(self, _SGDRegressor) else StratifiedShuffleSplit
         split = splitter(test_size=self.validation_fraction, random_state=self.random_state)
         training, validation = next(split.split(np.zeros((len(y), 1)), y))
+        training, validation = (np.sort(part).astype(np.int32) for part in (training, validation))
+        validation = validation if rows is None else rows[validation]
         if weight is not None and not weight[validation].any():
             raise ValueError(
                 "The sample weights for validation set are all zero, consider using a different "
                 "random state."
             )
-        return np.sort(training).astype(np.int32), np.sort(validation).astype(np.int32)
+        return training, validation
 
     def _user_validation(self, X, X_val, y_val, sample_weight_val):
         """The user's own validation set, checked; None without."""
@@ -278,53 +314,54 @@ class _Descending(CallbackSupportMixin):
     def _shuffles(self):
         return self.shuffle and self.batch_size != "full"  # the sum over all rows has no order
 
-    def _descend(self, X, y, weight, problems, plan, seed, partial, models, describe, n_jobs=None):
-        """Train every problem, one after another or in threads, and set what they leave behind.
-
-        X, y and weight are for the callbacks; `problems(i)` prepares the i-th model. `models` are
-        the weights of all models, of shapes (n_models, d) and (n_models,), for callbacks that ask for
-        a fitted estimator in between; `describe` turns them into fitted attributes.
-        """
-        coefs, intercepts = models
-        n_models, began = len(intercepts), intercepts.copy()
-        metadata = {"sample_weight": weight}
-        ended = []  # results after which the other models do not go on
-
-        def fit_one(i, task=None):
-            def snapshot(coef, intercept):
-                coefs[i], intercepts[i] = coef, intercept
-                return describe(coefs.copy(), intercepts.copy())
-
-            problem = problems(i)
-            if any(result.failure for result in ended):
-                return untrained(problem), problem
-            order = kernels.Order(X.shape[0], seed, problem.chosen)
-            # once a callback has asked to stop, an epoch for each model that waits makes a valid whole
-            result = train(problem, replace(plan, max_iter=1) if ended else plan, order, task, snapshot)
-            if result.failure is not None or result.stopped:
-                ended.append(result)
-            return result, problem
-
-        try:
-            with fit_task(self, plan.max_iter * n_models, X=X, y=y, metadata=metadata) as task:
-                if task.active:
-                    coefs, intercepts = coefs.copy(), intercepts.copy()
-                # joblib takes as long as a short fit; verbose fits keep its report
-                if n_models == 1 or task.active or (effective_n_jobs(n_jobs) == 1 and not plan.verbose):
-                    watched = task if task.active else None
-                    done = [fit_one(i, watched) for i in range(n_models)]
-                else:
-                    done = Parallel(n_jobs=n_jobs, verbose=plan.verbose, require="sharedmem")(
-                        delayed(fit_one)(i) for i in range(n_models)
-                    )
-                self._store([result for result, _ in done], plan, partial, began, X.shape[0])
-        except Overflow as error:
-            raise ValueError(self._overflow_sentence(X, error)) from None
-        if ended and ended[0].failure is not None:
-            raise ended[0].failure
-        if not partial:
-            self._warn(X, done, plan)
+    def _descend(self, job):
+        """Train the models of a job and set what they leave behind."""
+        metadata = {"sample_weight": job.sample_weight}
+        n_jobs = getattr(self, "n_jobs", None)
+        with fit_task(
+            self, job.plan.max_iter * len(job.problems), X=job.X, y=job.y, metadata=metadata
+        ) as task:
+            if task.active:
+                results = self._train_watched(job, task)
+            else:
+                plans = [job.plan] * len(job.problems)
+                results = train_all(job.problems, plans, job.make_order, n_jobs)
+            self._conclude(job, results)
         return self
+
+    def _train_watched(self, job, task):
+        """One model after another, for callbacks; what `train` returns of each."""
+        coefs, intercepts = job.coef.copy(), job.intercept.copy()
+        results = []
+        for i, problem in enumerate(job.problems):
+
+            def snapshot(coef, intercept, i=i):
+                coefs[i], intercepts[i] = coef, intercept
+                return job.describe(coefs.copy(), intercepts.copy())
+
+            if any(result.failure for result in results):
+                results.append(untrained(problem))
+                continue
+            # once a callback has asked to stop, an epoch for each model that waits makes a valid whole
+            stopped = any(result.stopped for result in results)
+            plan = replace(job.plan, max_iter=1) if stopped else job.plan
+            try:
+                results.append(train(problem, plan, job.make_order(problem), task, snapshot))
+            except Overflow as error:
+                return [*results, error]
+        return results
+
+    def _conclude(self, job, results):
+        """Results to attributes, errors and warnings."""
+        for result in results:
+            if isinstance(result, Overflow):
+                raise ValueError(self._overflow_sentence(job.X, result)) from None
+        self._store(results, job.plan, job.partial, job.intercept, job.n_rows)
+        for result in results:
+            if result.failure is not None:
+                raise result.failure
+        if not job.partial:
+            self._warn(job, results)
 
     def _store(self, results, plan, partial, began, n_samples):
         """Results to attributes; `began` are the intercepts that training started from."""
@@ -432,7 +469,8 @@ class _Descending(CallbackSupportMixin):
             "with StandardScaler or MinMaxScaler might help. " + self._remedy(X, error.learning_rate)
         )
 
-    def _warn(self, X, done, plan):
+    def _warn(self, job, results):
+        plan = job.plan
         if plan.tol is not None and self.n_iter_ == plan.max_iter:
             warnings.warn(
                 "Maximum number of iteration reached before convergence. Consider increasing "
@@ -450,22 +488,18 @@ class _Descending(CallbackSupportMixin):
         if plan.loss.name == "perceptron":
             return  # zero weights have loss zero: no fit can be better
         coefs, intercepts = self._get_model()
-        for i, (result, problem) in enumerate(done):
-            here, zero = objective_check(
-                problem,
-                plan,
-                coefs[i],
-                intercepts[i],
-                lambda rows, i=i: (
-                    raw_scores(X[rows], coefs[i : i + 1], intercepts[i]).ravel().astype(np.float64)
-                ),
-            )
+
+        def scores(rows):
+            return raw_scores(job.X[rows], coefs, intercepts).astype(np.float64)
+
+        checked = objective_check(job.problems, plan, coefs, intercepts, scores)
+        for result, (here, zero) in zip(results, checked, strict=True):
             if not here <= zero * (1 + 1e-6) + 1e-12:
                 rate = result.history["learning_rate"][-1]
                 warnings.warn(
                     f"The fit is worse than none: its objective on the data is {here:.3g} after "
                     f"{result.n_iter} epochs, with all weights zero it is {zero:.3g}. "
-                    + self._remedy(X, rate),
+                    + self._remedy(job.X, rate),
                     ConvergenceWarning,
                     stacklevel=callers_level(),
                 )
@@ -541,6 +575,13 @@ def _same_length(X, other):
         return _length(X) == _length(other)
     except TypeError:
         return False
+
+
+def _chosen(training, rows):
+    """The rows of X that are trained on: those at the `training` places among `rows`; None means all."""
+    if training is None:
+        return rows
+    return training if rows is None else rows[training]
 
 
 def _values_per_row(X):
@@ -823,7 +864,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         n_models = 1 if len(classes) == 2 else len(classes)
         coef, intercept = self._start(n_models, X.shape[1], dtype, coef_init, intercept_init)
         self._forget()
-        return self._fit_models(X, y, sample_weight, (coef, intercept, None, None), given)
+        return self._descend(self._job(X, y, sample_weight, (coef, intercept, None, None), given))
 
     @fit_context(prefer_skip_nested_validation=True)
     @_all_or_nothing
@@ -869,74 +910,81 @@ class SGDClassifier(_Descending, _SGDClassifier):
             begin = (*self._start(n_models, X.shape[1], dtype, None, None), None, None)
         else:
             begin = self._resume(self._weight_dtype(X))
-        return self._fit_models(X, y, sample_weight, begin, None, partial=True)
+        return self._descend(self._job(X, y, sample_weight, begin, None, partial=True))
 
-    def _fit_models(self, X, y, sample_weight, begin, given, partial=False):
-        """Train one model per class, or one for two classes, from the weights in `begin`."""
+    def _job(self, X, y, sample_weight, begin, given, partial=False, rows=None):
+        """Prepare one model per class, or one for two classes, from the weights in `begin`."""
         coef, intercept, average_coef, average_intercept = begin
         dtype = coef.dtype
         n_models = len(intercept)
-        codes = self._codes(y)
+        codes = self._codes(y, rows)
         weight = self._weights(sample_weight, X, dtype)
         class_weight = np.ones(len(self.classes_))
         if self.class_weight is not None:
-            class_weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            seen = y if rows is None else y[rows]
+            class_weight = compute_class_weight(self.class_weight, classes=self.classes_, y=seen)
             if not (np.isfinite(class_weight).all() and (class_weight >= 0).all() and class_weight.any()):
                 raise ValueError(
                     f"class_weight gives the classes {self.classes_.tolist()} the weights "
                     f"{class_weight.tolist()}: they must be finite, >= 0 and not all zero."
                 )
-        rows, values = make_rows(X), _values_per_row(X)
         if n_models == 1:
             # scikit-learn draws a seed for its data set, too, which ignores it
             random_state = _random_state(self.random_state)
             random_state.randint(1, MAX_INT)
-            training, validation = self._split(codes, weight, given, partial)
+            training, validation = self._split(codes, weight, rows, given, partial)
             seed = random_state.randint(MAX_INT)
         else:
-            training, validation = self._split(codes, weight, given, partial)
+            training, validation = self._split(codes, weight, rows, given, partial)
             seeds = _random_state(self.random_state).randint(MAX_INT, size=n_models)
             random_state = _random_state(seeds[0])  # all classes share the first one's order
             random_state.randint(1, MAX_INT)
             seed = random_state.randint(MAX_INT)
-        plan = self._plan(partial, given)
-
-        def problem(i):
+        shared = {
+            "rows": make_rows(X),
+            "values_per_row": _values_per_row(X),
+            "targets": codes,
+            "dtype": dtype,
+            "weight": weight,
+            "t": self.t_,
+            "chosen": _chosen(training, rows),
+        }
+        problems = []
+        for i in range(n_models):
             positive = 1 if n_models == 1 else i
-            y_i = np.where(codes == positive, dtype.type(1), dtype.type(-1))
-            return Problem(
-                rows=rows,
-                values_per_row=values,
-                y=y_i,
-                weight=weight,
-                weight_pos=class_weight[positive],
-                weight_neg=class_weight[0] if n_models == 1 else 1.0,
-                coef=coef[i],
-                intercept=float(intercept[i]),
-                average_coef=None if average_coef is None else average_coef[i],
-                average_intercept=0.0 if average_intercept is None else float(average_intercept[i]),
-                t=self.t_,
-                chosen=training,
-                validate=self._validation(X, positive, y_i, weight, validation, given),
+            problems.append(
+                Problem(
+                    **shared,
+                    label=positive,
+                    weight_pos=class_weight[positive],
+                    weight_neg=class_weight[0] if n_models == 1 else 1.0,
+                    coef=coef[i],
+                    intercept=float(intercept[i]),
+                    average_coef=None if average_coef is None else average_coef[i],
+                    average_intercept=0.0 if average_intercept is None else float(average_intercept[i]),
+                    validate=self._validation(X, positive, codes, dtype, weight, validation, given),
+                )
             )
-
-        return self._descend(
-            X,
-            y,
-            sample_weight,
-            problem,
-            plan,
-            seed if self._shuffles() else None,
-            partial,
-            (coef, intercept),
-            lambda coef, intercept: {"coef_": coef, "intercept_": intercept},
-            self.n_jobs,
+        return _Job(
+            X=X,
+            y=y,
+            sample_weight=sample_weight,
+            problems=problems,
+            plan=self._plan(partial, given),
+            seed=seed if self._shuffles() else None,
+            partial=partial,
+            coef=coef,
+            intercept=intercept,
+            describe=lambda coef, intercept: {"coef_": coef, "intercept_": intercept},
+            training=training,
+            rows=rows,
         )
 
-    def _codes(self, y):
-        """The place of each label in `classes_`."""
+    def _codes(self, y, rows):
+        """The place of each label in `classes_`; of other rows than those trained on, any number."""
         codes = np.searchsorted(self.classes_, y)
         unknown = self.classes_.take(codes, mode="clip") != y
+        unknown = unknown if rows is None else unknown[rows]
         if np.any(unknown):
             raise ValueError(
                 f"y has labels that are not in classes_: {np.unique(y[unknown])[:5].tolist()}. The first "
@@ -944,7 +992,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
             )
         return codes.astype(np.int32)
 
-    def _validation(self, X, positive, y, weight, rows, given):
+    def _validation(self, X, positive, codes, dtype, weight, rows, given):
         """Scoring function of one model, see `Problem.validate`; None without a validation set."""
         if given is not None:
             X_val, y_val, weight_val = given
@@ -957,10 +1005,10 @@ class SGDClassifier(_Descending, _SGDClassifier):
             )
         if rows is None:
             return None
-        y_val = y[rows]
-        if self.loss == "log_loss":
-            y_val = (y_val > 0).astype(y.dtype)  # {0, 1}, as scikit-learn encodes it
-        return self._internal_validation(X, rows, y_val, weight, np.array([-1, 1], dtype=y.dtype))
+        # {-1, 1}, and {0, 1} for log_loss, as scikit-learn encodes it
+        other = 0 if self.loss == "log_loss" else -1
+        y_val = np.where(codes[rows] == positive, dtype.type(1), dtype.type(other))
+        return self._internal_validation(X, rows, y_val, weight, np.array([-1, 1], dtype=dtype))
 
     _keeps_intercept = True
 
@@ -1239,7 +1287,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
         if start is not None and self.average and coef_init is start[0]:
             begin = self._resume(dtype)  # scikit-learn's regressor goes on with both sequences
         self._forget()
-        return self._fit_model(X, y, sample_weight, begin, given)
+        return self._descend(self._job(X, y, sample_weight, begin, given))
 
     @fit_context(prefer_skip_nested_validation=True)
     @_all_or_nothing
@@ -1270,44 +1318,46 @@ class SGDRegressor(_Descending, _SGDRegressor):
             begin = (*self._start(1, X.shape[1], dtype, None, None), None, None)
         else:
             begin = self._resume(self._weight_dtype(X))
-        return self._fit_model(X, y, sample_weight, begin, None, partial=True)
+        return self._descend(self._job(X, y, sample_weight, begin, None, partial=True))
 
-    def _fit_model(self, X, y, sample_weight, begin, given, partial=False):
+    def _job(self, X, y, sample_weight, begin, given, partial=False, rows=None):
         coef, intercept, average_coef, average_intercept = begin
         weight = self._weights(sample_weight, X, coef.dtype)
         with np.errstate(over="ignore"):
             y = np.ascontiguousarray(y, dtype=coef.dtype)
         if not np.isfinite(y).all():
             raise ValueError(f"y has values beyond {coef.dtype}, the type of X and the weights.")
-        self._check_targets(y)
-        training, validation = self._split(y, weight, given, partial)
+        self._check_targets(y if rows is None else y[rows])
+        training, validation = self._split(y, weight, rows, given, partial)
         random_state = _random_state(self.random_state)
         seed = random_state.randint(0, MAX_INT)
         random_state.randint(1, MAX_INT)  # a data set's seed in scikit-learn, which ignores it
-        plan = self._plan(partial, given)
         problem = Problem(
             rows=make_rows(X),
             values_per_row=_values_per_row(X),
-            y=y,
+            targets=y,
             weight=weight,
             coef=coef[0],
             intercept=float(intercept[0]),
             average_coef=None if average_coef is None else average_coef[0],
             average_intercept=0.0 if average_intercept is None else float(average_intercept[0]),
             t=self.t_,
-            chosen=training,
+            chosen=_chosen(training, rows),
             validate=self._validation(X, y, weight, validation, given),
         )
-        return self._descend(
-            X,
-            y,
-            sample_weight,
-            lambda i: problem,
-            plan,
-            seed if self._shuffles() else None,
-            partial,
-            (coef, intercept),
-            lambda coef, intercept: {"coef_": coef[0], "intercept_": intercept},
+        return _Job(
+            X=X,
+            y=y,
+            sample_weight=sample_weight,
+            problems=[problem],
+            plan=self._plan(partial, given),
+            seed=seed if self._shuffles() else None,
+            partial=partial,
+            coef=coef,
+            intercept=intercept,
+            describe=lambda coef, intercept: {"coef_": coef[0], "intercept_": intercept},
+            training=training,
+            rows=rows,
         )
 
     def _check_targets(self, y):
@@ -1530,7 +1580,7 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
             offset_init = start[1] if offset_init is None else offset_init
         coef, offset = self._start(1, X.shape[1], dtype, coef_init, offset_init, "offset")
         self._forget()
-        return self._fit_model(X, sample_weight, (coef, 1 - offset, None, None))
+        return self._descend(self._job(X, sample_weight, (coef, 1 - offset, None, None)))
 
     @fit_context(prefer_skip_nested_validation=True)
     @_all_or_nothing
@@ -1560,16 +1610,16 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
             begin = (coef, 1 - offset, None, None)
         else:
             begin = self._resume(self._weight_dtype(X))
-        return self._fit_model(X, sample_weight, begin, partial=True)
+        return self._descend(self._job(X, sample_weight, begin, partial=True))
 
-    def _fit_model(self, X, sample_weight, begin, partial=False):
+    def _job(self, X, sample_weight, begin, partial=False):
         coef, intercept, average_coef, average_intercept = begin
         check_random_state(None).randint(1, MAX_INT)  # as scikit-learn does, for np.random.seed
         seed = _random_state(self.random_state).randint(0, MAX_INT)
         problem = Problem(
             rows=make_rows(X),
             values_per_row=_values_per_row(X),
-            y=np.ones(X.shape[0], dtype=coef.dtype),
+            targets=np.ones(X.shape[0], dtype=coef.dtype),
             weight=self._weights(sample_weight, X, coef.dtype),
             coef=coef[0],
             intercept=float(intercept[0]),
@@ -1577,16 +1627,17 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
             average_intercept=0.0 if average_intercept is None else float(average_intercept[0]),
             t=self.t_,
         )
-        return self._descend(
-            X,
-            None,
-            sample_weight,
-            lambda i: problem,
-            self._plan(partial),
-            seed if self._shuffles() else None,
-            partial,
-            (coef, intercept),
-            lambda coef, intercept: {"coef_": coef[0], "offset_": 1 - intercept},
+        return _Job(
+            X=X,
+            y=None,
+            sample_weight=sample_weight,
+            problems=[problem],
+            plan=self._plan(partial),
+            seed=seed if self._shuffles() else None,
+            partial=partial,
+            coef=coef,
+            intercept=intercept,
+            describe=lambda coef, intercept: {"coef_": coef[0], "offset_": 1 - intercept},
         )
 
     def _get_model(self):

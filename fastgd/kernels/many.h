@@ -1,0 +1,401 @@
+/* Passes and steps for many models at once: they share each read of X.
+ *
+ * The weights of all models are one array of d x width values, row-major: what belongs to a feature lies
+ * side by side, one model per lane, so that nothing is summed across a vector and a value of X, once
+ * loaded, serves all models. width is the number of models, padded to whole vectors.
+ *
+ * Exact stochastic descent in blocks of rows: with P = X_b W from before the block and the Gram matrix
+ * G = X_b X_b', which the models share, the prediction of row r is scale (P_r + sum_{s<r} U_s G_rs) + b,
+ * where U_s are the steps of the block's earlier rows; W += X_b' U follows once per block.
+ */
+#ifndef FASTGD_MANY_H
+#define FASTGD_MANY_H
+
+#include "losses.h"
+
+namespace fastgd {
+namespace { /* internal linkage: each build of the kernels keeps its own code */
+
+enum { ROWS_AT_ONCE = 4 };
+
+/* ---- dense passes ------------------------------------------------------------------------------------ */
+
+/* `vectors` vectors of p_r = x_r W for four rows; TURNS columns of X a turn, each with sums of its own, to hide
+ * the latency of the fused multiply-add where there are few vectors. */
+template <int VECTORS, int TURNS, typename X, typename W>
+FASTGD_INLINE void many_dot_tile(const X *const *x, const W *w, idx d, idx width, W *p) {
+    typedef typename Lanes<W>::V V;
+    enum { N = Lanes<W>::N };
+    V sums[TURNS][ROWS_AT_ONCE][VECTORS];
+    for (int t = 0; t < TURNS; t++)
+        for (int r = 0; r < ROWS_AT_ONCE; r++)
+            for (int v = 0; v < VECTORS; v++) sums[t][r][v] = splat<W>(0);
+    idx j = 0;
+    for (; j + TURNS <= d; j += TURNS)
+        for (int t = 0; t < TURNS; t++) {
+            V wv[VECTORS];
+            for (int v = 0; v < VECTORS; v++) wv[v] = load<W>(w + (j + t) * width + v * N);
+            for (int r = 0; r < ROWS_AT_ONCE; r++) {
+                const V xv = splat<W>((W)x[r][j + t]);
+                for (int v = 0; v < VECTORS; v++) sums[t][r][v] += xv * wv[v];
+            }
+        }
+    for (; j < d; j++)
+        for (int r = 0; r < ROWS_AT_ONCE; r++)
+            for (int v = 0; v < VECTORS; v++)
+                sums[0][r][v] += splat<W>((W)x[r][j]) * load<W>(w + j * width + v * N);
+    for (int r = 0; r < ROWS_AT_ONCE; r++)
+        for (int v = 0; v < VECTORS; v++) {
+            V total = sums[0][r][v];
+            for (int t = 1; t < TURNS; t++) total += sums[t][r][v];
+            store<W>(p + r * width + v * N, total);
+        }
+}
+
+/* p_r = x_r W for four rows; p is 4 x width. */
+template <typename X, typename W> inline void many_dot(const X *const *x, const W *w, idx d, idx width, W *p) {
+    enum { N = Lanes<W>::N };
+    idx m = 0;
+    for (; m + 2 * N <= width; m += 2 * N) many_dot_tile<2, 1>(x, w + m, d, width, p + m);
+    if (m < width) many_dot_tile<1, 2>(x, w + m, d, width, p + m);
+}
+
+template <int VECTORS, typename X, typename W>
+FASTGD_INLINE void many_axpy_tile(const X *const *x, const W *u, idx d, idx width, W *w) {
+    typedef typename Lanes<W>::V V;
+    enum { N = Lanes<W>::N };
+    V uv[ROWS_AT_ONCE][VECTORS];
+    for (int r = 0; r < ROWS_AT_ONCE; r++)
+        for (int v = 0; v < VECTORS; v++) uv[r][v] = load<W>(u + r * width + v * N);
+    for (idx j = 0; j < d; j++) {
+        V wv[VECTORS];
+        for (int v = 0; v < VECTORS; v++) wv[v] = load<W>(w + j * width + v * N);
+        for (int r = 0; r < ROWS_AT_ONCE; r++) {
+            const V xv = splat<W>((W)x[r][j]);
+            for (int v = 0; v < VECTORS; v++) wv[v] += xv * uv[r][v];
+        }
+        for (int v = 0; v < VECTORS; v++) store<W>(w + j * width + v * N, wv[v]);
+    }
+}
+
+/* W += sum_r x_r' u_r for four rows; u is 4 x width. */
+template <typename X, typename W> inline void many_axpy(const X *const *x, const W *u, idx d, idx width, W *w) {
+    enum { N = Lanes<W>::N };
+    idx m = 0;
+    for (; m + 2 * N <= width; m += 2 * N) many_axpy_tile<2>(x, u + m, d, width, w + m);
+    if (m < width) many_axpy_tile<1>(x, u + m, d, width, w + m);
+}
+
+/* The Gram matrix of four rows (lower triangle and diagonal); the next four are prefetched meanwhile. */
+template <typename X, typename W> struct GramBody {
+    typedef typename Lanes<W>::V V;
+    const X *const *x;
+    const X *const *ahead;
+    V g[10];
+    template <typename R> FASTGD_INLINE void at(idx j, R a, R b, R c, R e) {
+        const V av = a(j), bv = b(j), cv = c(j), ev = e(j);
+        g[0] += av * av;
+        g[1] += bv * av;
+        g[2] += bv * bv;
+        g[3] += cv * av;
+        g[4] += cv * bv;
+        g[5] += cv * cv;
+        g[6] += ev * av;
+        g[7] += ev * bv;
+        g[8] += ev * cv;
+        g[9] += ev * ev;
+    }
+    template <int k> FASTGD_INLINE void full(idx j) {
+        if (k == 0)
+            for (int r = 0; r < ROWS_AT_ONCE; r++) FASTGD_PREFETCH(ahead[r] + j);
+        at(j, Row<W, X>(x[0]), Row<W, X>(x[1]), Row<W, X>(x[2]), Row<W, X>(x[3]));
+    }
+    FASTGD_INLINE void tail(idx j, idx n) {
+        at(j, Tail<W, X>(x[0], n), Tail<W, X>(x[1], n), Tail<W, X>(x[2], n), Tail<W, X>(x[3], n));
+    }
+};
+
+/* The weights only tell the type to add in. */
+template <typename X, typename W>
+inline void many_gram(const X *const *x, const X *const *ahead, const W *, idx d, double *g) {
+    GramBody<X, W> b;
+    b.x = x;
+    b.ahead = ahead;
+    for (int k = 0; k < 10; k++) b.g[k] = splat<W>(0);
+    sweep<W>(d, b);
+    for (int r = 0, k = 0; r < ROWS_AT_ONCE; r++) {
+        FASTGD_PREFETCH((const char *)(ahead[r] + d) - 1);
+        for (int s = 0; s <= r; s++, k++) g[r * ROWS_AT_ONCE + s] = sum<W>(b.g[k]);
+    }
+}
+
+/* The same prefetching, where no Gram matrix is needed. */
+template <typename X> inline void many_prefetch(const X *const *ahead, idx d) {
+    for (int r = 0; r < ROWS_AT_ONCE; r++) {
+        for (idx j = 0; j < d; j += CACHE_LINE / (idx)sizeof(X)) FASTGD_PREFETCH(ahead[r] + j);
+        FASTGD_PREFETCH((const char *)(ahead[r] + d) - 1);
+    }
+}
+
+/* ---- CSR passes -------------------------------------------------------------------------------------- */
+
+template <int VECTORS, typename X, typename W, typename I>
+FASTGD_INLINE void many_csr_dot_tile(const X *x, const I *col, idx nnz, const W *w, idx width, W *p) {
+    typedef typename Lanes<W>::V V;
+    enum { N = Lanes<W>::N };
+    V sums[VECTORS];
+    for (int v = 0; v < VECTORS; v++) sums[v] = splat<W>(0);
+    for (idx k = 0; k < nnz; k++) {
+        const W *const at = w + (idx)col[k] * width;
+        const V xv = splat<W>((W)x[k]);
+        for (int v = 0; v < VECTORS; v++) sums[v] += xv * load<W>(at + v * N);
+    }
+    for (int v = 0; v < VECTORS; v++) store<W>(p + v * N, sums[v]);
+}
+
+/* p = x W for one row. */
+template <typename X, typename W, typename I>
+inline void many_csr_dot(const X *x, const I *col, idx nnz, const W *w, idx width, W *p) {
+    enum { N = Lanes<W>::N };
+    idx m = 0;
+    for (; m + 8 * N <= width; m += 8 * N) many_csr_dot_tile<8>(x, col, nnz, w + m, width, p + m);
+    if (m + 4 * N <= width) {
+        many_csr_dot_tile<4>(x, col, nnz, w + m, width, p + m);
+        m += 4 * N;
+    }
+    if (m + 2 * N <= width) {
+        many_csr_dot_tile<2>(x, col, nnz, w + m, width, p + m);
+        m += 2 * N;
+    }
+    if (m < width) many_csr_dot_tile<1>(x, col, nnz, w + m, width, p + m);
+}
+
+/* W += x' u for one row. */
+template <typename X, typename W, typename I>
+inline void many_csr_axpy(const X *x, const I *col, idx nnz, const W *u, W *w, idx width) {
+    for (idx k = 0; k < nnz; k++) {
+        W *const at = w + (idx)col[k] * width;
+        const typename Lanes<W>::V xv = splat<W>((W)x[k]);
+        for (idx m = 0; m < width; m += Lanes<W>::N) store<W>(at + m, load<W>(at + m) + xv * load<W>(u + m));
+    }
+}
+
+template <typename X> inline double squares(const X *x, idx n) {
+    double total = 0;
+    FASTGD_SIMD_SUM(total)
+    for (idx k = 0; k < n; k++) total += (double)x[k] * (double)x[k];
+    return total;
+}
+
+/* ---- steps ------------------------------------------------------------------------------------------- */
+
+/* What the models are and how far they have come: arrays of `width` numbers each. */
+struct Models {
+    idx width;
+    int loss, fit_intercept;
+    double smallest;                                       /* scale below which it goes into the weights */
+    double *parameter, *l2, *positive, *negative, *target; /* fixed; target: label, or column of y */
+    double *intercept, *scale, *carried, *sq;              /* as of the single model (model.pxi) */
+    double *loss_sum, *product, *penalty_sum;              /* of the epoch; loss_sum lacks log(product) */
+    double *eta, *y, *weight;                              /* of the row, or the batch, at hand */
+    double *fold;                                          /* out: what has to go into the weights, or 1 */
+};
+
+/* Targets and weights of a row whose label is `code`. */
+inline void many_labels(const Models *s, double code, double weight) {
+    FASTGD_SIMD
+    for (idx m = 0; m < s->width; m++) {
+        const bool is = s->target[m] == code;
+        s->y[m] = is ? 1.0 : -1.0;
+        s->weight[m] = weight * (is ? s->positive[m] : s->negative[m]);
+    }
+}
+
+/* p += the steps of the block's earlier rows: r of them in u, g: x_r . x_s. */
+template <typename W>
+FASTGD_INLINE void many_correct(const Models *s, W *FASTGD_RESTRICT p, const W *FASTGD_RESTRICT u, const double *g, int r) {
+    const idx width = s->width;
+    for (int q = 0; q < r; q++) {
+        const W gq = (W)g[q];
+        FASTGD_SIMD
+        for (idx m = 0; m < width; m++) p[m] += u[q * width + m] * gq;
+    }
+}
+
+/* Stochastic step of all models on a row with p = x W and xx = x . x; u receives the row's coefficients in the
+ * unscaled weights. Returns whether `fold` has anything to put into the weights first. */
+template <typename Loss, typename W>
+inline bool many_step_as(const Models *s, const W *FASTGD_RESTRICT p, W *FASTGD_RESTRICT u, double xx) {
+    const double fit_intercept = s->fit_intercept, smallest = s->smallest;
+    const double *FASTGD_RESTRICT eta = s->eta, *FASTGD_RESTRICT y = s->y, *FASTGD_RESTRICT weight = s->weight;
+    const double *FASTGD_RESTRICT l2 = s->l2, *FASTGD_RESTRICT parameter = s->parameter, *FASTGD_RESTRICT carried = s->carried;
+    double *FASTGD_RESTRICT intercept = s->intercept, *FASTGD_RESTRICT scale = s->scale, *FASTGD_RESTRICT sq = s->sq;
+    double *FASTGD_RESTRICT losses = s->loss_sum, *FASTGD_RESTRICT products = s->product;
+    double *FASTGD_RESTRICT penalties = s->penalty_sum, *FASTGD_RESTRICT fold = s->fold;
+    int faded = 0;
+    FASTGD_SIMD_ANY(faded)
+    for (idx m = 0; m < s->width; m++) {
+        const double wx = scale[m] * (double)p[m];
+        double value, product, gradient;
+        Loss::both(y[m], wx + intercept[m], parameter[m], &value, &product, &gradient);
+        const double shrunk = 1.0 - l2[m] * eta[m], factor = shrunk > 0.0 ? shrunk : 0.0;
+        const double update = -eta[m] * weight[m] * clip(gradient), after = scale[m] * factor;
+        const bool fades = after * carried[m] < smallest;
+        losses[m] += value;
+        products[m] *= product;
+        penalties[m] += 0.5 * l2[m] * (sq[m] > 0.0 ? sq[m] : 0.0);
+        sq[m] = factor * factor * sq[m] + update * (2.0 * factor * wx + update * xx);
+        intercept[m] += fit_intercept * update;
+        fold[m] = fades ? after : 1.0;
+        scale[m] = fades ? 1.0 : after;
+        u[m] = (W)(update / scale[m]);
+        faded |= fades;
+    }
+    return faded != 0;
+}
+
+/* A row's share of a batch's step, minus the weighted gradient, into u; its sum over rows into `total`. */
+template <typename Loss, typename W>
+inline void many_pull_as(const Models *s, const W *FASTGD_RESTRICT p, W *FASTGD_RESTRICT u, double *FASTGD_RESTRICT total) {
+    const double *FASTGD_RESTRICT y = s->y, *FASTGD_RESTRICT weight = s->weight, *FASTGD_RESTRICT scale = s->scale;
+    const double *FASTGD_RESTRICT parameter = s->parameter, *FASTGD_RESTRICT intercept = s->intercept;
+    double *FASTGD_RESTRICT losses = s->loss_sum;
+    FASTGD_SIMD
+    for (idx m = 0; m < s->width; m++) {
+        const double raw = scale[m] * (double)p[m] + intercept[m];
+        const double pull = -weight[m] * clip(Loss::gradient(y[m], raw, parameter[m]));
+        losses[m] += weight[m] * Loss::value(y[m], raw, parameter[m]);
+        total[m] += pull;
+        u[m] = (W)pull;
+    }
+}
+
+/* A batch's step, as far as it is not on the weights: `total` is the sum of the rows' pulls, c receives what it is
+ * multiplied with in the unscaled weights. Returns as `many_step`. */
+inline bool many_batch(const Models *s, double *total, double rows, double *c) {
+    int faded = 0;
+    for (idx m = 0; m < s->width; m++) {
+        const double shrunk = 1.0 - s->l2[m] * s->eta[m], factor = shrunk > 0.0 ? shrunk : 0.0;
+        const double rate = s->eta[m] / rows, after = s->scale[m] * factor;
+        const bool fades = after * s->carried[m] < s->smallest;
+        s->penalty_sum[m] += rows * 0.5 * s->l2[m] * (s->sq[m] > 0.0 ? s->sq[m] : 0.0);
+        s->sq[m] *= factor * factor;
+        s->intercept[m] += s->fit_intercept * rate * total[m];
+        s->fold[m] = fades ? after : 1.0;
+        s->scale[m] = fades ? 1.0 : after;
+        c[m] = rate / s->scale[m];
+        total[m] = 0;
+        faded |= fades;
+    }
+    return faded != 0;
+}
+
+template <typename W> inline bool many_step(const Models *s, W *p, W *u, const double *g, int r, double xx) {
+    many_correct(s, p, u, g, r);
+    u += r * s->width;
+    switch (s->loss) {
+#define FASTGD_CASE(name, type, task, parameter, default_)                                          \
+    case LOSS_##name:                                                                               \
+        return many_step_as<type, W>(s, p, u, xx);
+        FASTGD_LOSSES(FASTGD_CASE)
+#undef FASTGD_CASE
+    }
+    return false;
+}
+
+template <typename W> inline void many_pull(const Models *s, const W *p, W *u, double *total) {
+    switch (s->loss) {
+#define FASTGD_CASE(name, type, task, parameter, default_)                                          \
+    case LOSS_##name:                                                                               \
+        many_pull_as<type, W>(s, p, u, total);                                                      \
+        return;
+        FASTGD_LOSSES(FASTGD_CASE)
+#undef FASTGD_CASE
+    }
+}
+
+/* Products of losses into their sums, before they overflow. */
+inline void many_flush(const Models *s) {
+    for (idx m = 0; m < s->width; m++) {
+        s->loss_sum[m] += log(s->product[m]);
+        s->product[m] = 1;
+    }
+}
+
+/* ---- passes over the weights ------------------------------------------------------------------------- */
+
+/* The step of a dense batch, W += c g with one c per model, and the norms after it; g is left at zero. */
+template <typename W> inline void many_add(const Models *s, W *w, W *g, idx d, const double *c) {
+    const idx width = s->width;
+    double *FASTGD_RESTRICT sq = s->sq;
+    for (idx m = 0; m < width; m++) sq[m] = 0;
+    for (idx j = 0; j < d; j++, w += width, g += width) {
+        FASTGD_SIMD
+        for (idx m = 0; m < width; m++) {
+            w[m] += (W)c[m] * g[m];
+            sq[m] += (double)w[m] * (double)w[m];
+            g[m] = 0;
+        }
+    }
+    for (idx m = 0; m < width; m++) sq[m] *= s->scale[m] * s->scale[m];
+}
+
+/* W += x' (c u) for a CSR row of a batch; `growth` gains what w . w does. */
+template <typename X, typename W, typename I>
+inline void many_csr_add(const Models *s, const X *x, const I *col, idx nnz, const W *u, const double *c, W *w,
+                         double *FASTGD_RESTRICT growth) {
+    const idx width = s->width;
+    for (idx k = 0; k < nnz; k++) {
+        W *const at = w + (idx)col[k] * width;
+        const W xk = (W)x[k];
+        FASTGD_SIMD
+        for (idx m = 0; m < width; m++) {
+            const W old = at[m], step = (W)c[m] * u[m] * xk;
+            at[m] = old + step;
+            growth[m] += (double)step * (2 * (double)old + (double)step);
+        }
+    }
+}
+
+/* Put `fold` into the weights, and into `rows` rows of block[], `width` apart. */
+template <typename W> inline void many_fold(const Models *s, W *w, idx d, W *block, int rows) {
+    for (idx m = 0; m < s->width; m++) {
+        if (s->fold[m] == 1) continue;
+        for (idx j = 0; j < d; j++) w[j * s->width + m] *= (W)s->fold[m];
+        for (int r = 0; r < rows; r++) block[r * s->width + m] *= (W)s->fold[m];
+        s->carried[m] = 1;
+    }
+}
+
+/* End of an epoch: scales into the weights; per model squared norm, sum of absolute values (finite if all of them
+ * are), and squared distance to `previous`, which becomes what the weights are now. */
+template <typename W>
+inline void many_settle(const Models *s, W *w, W *previous, idx d, double *FASTGD_RESTRICT size,
+                        double *FASTGD_RESTRICT moved) {
+    const idx width = s->width;
+    double *FASTGD_RESTRICT sq = s->sq, *FASTGD_RESTRICT scale = s->scale;
+    for (idx m = 0; m < width; m++) {
+        sq[m] = moved[m] = 0;
+        size[m] = fabs(s->intercept[m]);
+    }
+    for (idx j = 0; j < d; j++, w += width, previous += width) {
+        FASTGD_SIMD
+        for (idx m = 0; m < width; m++) {
+            const W now = (W)scale[m] * w[m];
+            const double v = now, step = v - (double)previous[m];
+            sq[m] += v * v;
+            size[m] += fabs(v);
+            moved[m] += step * step;
+            w[m] = previous[m] = now;
+        }
+    }
+    for (idx m = 0; m < width; m++) {
+        s->carried[m] *= scale[m];
+        scale[m] = 1;
+    }
+}
+
+}  // namespace
+}  // namespace fastgd
+
+#endif

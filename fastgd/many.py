@@ -1,0 +1,344 @@
+"""Many models in one pass: the epoch loop of models that share each read of X.
+
+`train_all` takes any number of problems on the same rows and returns what `train` would return for
+each of them alone. Those that can share are put into bands, one kernel call per segment for all models
+of a band; the others are trained one by one. A model of a band has its own target, class weights, penalty,
+learning rates and stopping rule, and the order of rows that it would have alone. A model that
+has stopped, or overflowed, is taken out; when a vector's worth of them is gone, the rest move together.
+
+What cannot share: l1 penalties, averaging, the passive-aggressive rules, one-class models, verbose
+fits (`why_alone`); and where a band would have so few models that one by one is faster (`worthwhile`).
+
+Memory: a band takes two arrays of d x models, three in batches. When they would exceed `BUDGET` of the
+free memory, the models go in several bands, one after another.
+"""
+
+import os
+import time
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.utils.parallel import Parallel, delayed
+
+from .history import COLUMNS
+from .kernels import kernels
+from .training import (
+    RULES,
+    SEGMENT,
+    FitResult,
+    Overflow,
+    ending,
+    train,
+    unit_weight,
+    untrained,
+)
+
+__all__ = ["train_all", "why_alone"]
+
+BUDGET = 0.25  # share of the free memory that the weights of a band may take
+UNKNOWN_MEMORY = 1 << 32  # where the system does not tell how much is free
+VECTOR = 32  # bytes of a vector in the kernels
+FIELD = {name: row for row, name in enumerate(kernels.MODEL_FIELDS)}
+
+
+def why_alone(plan):
+    """Why a model cannot share a pass: a sentence, or None if it can."""
+    if plan.l1 > 0:
+        return "An l1 penalty moves every weight at every step, so that models do not share their steps."
+    if plan.learning_rate in RULES:
+        return "The passive-aggressive rules have steps of their own."
+    if plan.average:
+        return "Averaged weights are kept for one model at a time."
+    if plan.nu is not None:
+        return "One-class models are trained one at a time."
+    if plan.verbose:
+        return "A verbose fit reports on one model at a time."
+    return None
+
+
+def worthwhile(models, dtype, sparse):
+    """Whether so many models are faster in a band than one by one."""
+    return models > (2 if sparse else 2 if dtype == np.float64 else 3)
+
+
+def train_all(problems, plans, make_order, n_jobs=None):
+    """Train models on the same rows of the same X, sharing passes where they can.
+
+    Parameters
+    ----------
+    problems : list of Problem
+        With the same rows of X, row weights and first step.
+    plans : list of Plan, one per problem
+    make_order : callable
+        ``make_order(problem)`` -> a new `kernels.Order` for it.
+    n_jobs : int, default=None
+        Threads, each with models of its own; as in joblib.
+
+    Returns
+    -------
+    list of FitResult or Overflow, one per problem
+        As `train` alone would have returned or raised. After an interruption, models that have not
+        begun are `untrained`.
+    """
+    workers = effective_n_jobs(n_jobs) if len(problems) > 1 else 1
+    tasks = []
+    groups = {}
+    for i, (problem, plan) in enumerate(zip(problems, plans, strict=True)):
+        groups.setdefault(i if why_alone(plan) else _key(problem, plan), []).append(i)
+    for members in groups.values():
+        first = problems[members[0]]
+        if worthwhile(len(members), first.dtype, first.rows.sparse):
+            tasks += _waves(members, first, workers)
+        else:
+            tasks += [[i] for i in members]
+    results = [None] * len(problems)
+
+    def run(members):
+        first = problems[members[0]]
+        if any(result is not None and getattr(result, "failure", None) for result in results):
+            done = [untrained(problems[i]) for i in members]
+        elif len(members) > 1:
+            band = Band([problems[i] for i in members], [plans[i] for i in members])
+            done = band.train(make_order(first))
+        else:
+            try:
+                done = [train(first, plans[members[0]], make_order(first))]
+            except Overflow as error:
+                done = [error]
+        for i, result in zip(members, done, strict=True):
+            results[i] = result
+
+    if min(workers, len(tasks)) == 1:  # joblib takes as long as a short fit
+        for members in tasks:
+            run(members)
+    else:
+        Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(run)(members) for members in tasks)
+    return results
+
+
+def _key(problem, plan):
+    """What the models of a band have in common."""
+    batch = plan.batch_size if plan.batch_size == 1 else (plan.batch_size, plan.relative_weights)
+    same = (problem.rows, problem.targets, problem.weight)
+    chosen = None if problem.chosen is None else problem.chosen.tobytes()
+    return plan.loss.name, plan.fit_intercept, batch, problem.t, chosen, *map(id, same)
+
+
+def _waves(members, problem, workers):
+    """The members in parts, one per worker or more, whose weights fit into the budget together."""
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        free = UNKNOWN_MEMORY
+    lanes = VECTOR // problem.dtype.itemsize
+    affordable = BUDGET * free / (3 * max(1, problem.rows.d) * problem.dtype.itemsize * workers)
+    most = min(affordable, -(-len(members) // workers))
+    most = max(lanes, -(-int(most) // lanes) * lanes)
+    return [members[k : k + most] for k in range(0, len(members), most)]
+
+
+class Band:
+    """A band in training. Arrays of numbers have one column per lane; `live` says whose a lane is."""
+
+    def __init__(self, problems, plans):
+        first = problems[0]
+        self.problems, self.plans = problems, plans
+        self.dtype = first.dtype
+        self.d = first.rows.d
+        self.n = first.rows.n if first.chosen is None else len(first.chosen)
+        plan = plans[0]
+        self.batch = self.n if plan.batch_size == "full" else min(plan.batch_size, self.n)
+        self.steps = -(-self.n // self.batch)
+        self.t = first.t
+        self.live = np.arange(len(problems))
+        self.factor = np.ones(len(problems))  # of the learning rates, for those cut on a plateau
+        width = self._width(len(problems))
+        self.w = np.zeros((self.d, width), self.dtype)
+        self.numbers = np.zeros((len(FIELD), width))
+        for name in ("scale", "carried", "product"):
+            self[name][:] = 1
+        # lanes beyond the models have weight zero, and idle
+        for lane, (problem, plan) in enumerate(zip(problems, plans, strict=True)):
+            unit = unit_weight(problem, plan)
+            self["parameter"][lane] = plan.parameter
+            self["l2"][lane] = plan.l2
+            self["positive"][lane] = problem.weight_pos / unit
+            self["negative"][lane] = problem.weight_neg / unit
+            self["target"][lane] = problem.column if problem.label is None else problem.label
+            self["intercept"][lane] = problem.intercept
+            if problem.coef is not None:
+                self.w[:, lane] = problem.coef
+        self._hand_over()
+
+    def __getitem__(self, name):
+        """One number of each lane, a view."""
+        return self.numbers[FIELD[name]]
+
+    def _width(self, models):
+        lanes = VECTOR // self.dtype.itemsize
+        return -(-models // lanes) * lanes
+
+    def _hand_over(self):
+        """Make the kernels' view of the weights and numbers."""
+        first, width = self.problems[0], self.w.shape[1]
+        self.w, self.numbers = np.ascontiguousarray(self.w), np.ascontiguousarray(self.numbers)
+        self.band = kernels.Band(
+            first.rows,
+            first.targets,
+            first.weight,
+            self.w,
+            np.empty_like(self.w),
+            self.numbers,
+            double_w=self.dtype == np.float64,
+            loss=self.plans[0].loss.number,
+            labels=first.label is not None,
+            fit_intercept=self.plans[0].fit_intercept,
+        )
+        per_segment = SEGMENT / max(1.0, first.values_per_row) / width
+        batches = max(1, int(min(per_segment, (1 << 20) / width)) // self.batch)
+        size = batches * self.batch
+        self.segments = [(k, min(k + size, self.n)) for k in range(0, self.n, size)]
+
+    def _schedules(self):
+        """Distinct schedules of the lanes, as (schedule, factor), and which of them a lane has."""
+        places, which = {}, np.zeros(self.w.shape[1], np.int32)
+        for lane, i in enumerate(self.live):
+            key = (self.plans[i].schedule, self.factor[i])
+            which[lane] = places.setdefault(key, len(places))
+        return list(places), which
+
+    def _rates(self, schedules, t, steps):
+        """Learning rates, of shape (schedules, steps), or (schedules, 1) if all are constant."""
+        rates = [schedule.rates(t, steps) * factor for schedule, factor in schedules]
+        if any(len(part) > 1 for part in rates):
+            rates = [np.broadcast_to(part, steps) for part in rates]
+        return np.ascontiguousarray(rates, dtype=np.float64)
+
+    def _epoch(self, order):
+        """Train one epoch; returns columns (loss, objective, last rate, way moved) of the live models."""
+        before = self["intercept"].copy()
+        self["loss_sum"][:] = self["penalty_sum"][:] = 0
+        schedules, which = self._schedules()
+        order.advance()
+        for start, stop in self.segments:
+            steps = -(-(stop - start) // self.batch)
+            rates = self._rates(schedules, self.t, steps)
+            self.band.run(order, start, stop, rates, which, self.batch)
+            self.t += steps
+        self.band.end_epoch()
+        loss = self["loss_sum"] / self.n
+        objective = loss + self["penalty_sum"] / self.n
+        moved = np.hypot(np.sqrt(self["moved"]), self["intercept"] - before)
+        lanes = len(self.live)
+        return np.array([loss, objective, rates[which, -1], moved])[:, :lanes]
+
+    def _weights(self, lane):
+        return self.w[:, lane].copy(), float(self["intercept"][lane])
+
+    def train(self, order):
+        """Run epochs until every model has stopped; a list of FitResult or Overflow."""
+        plans, models = self.plans, len(self.plans)
+        tol = np.array([-np.inf if plan.tol is None else plan.tol for plan in plans])
+        limit = np.array([plan.n_iter_no_change for plan in plans])
+        most = np.array([plan.max_iter for plan in plans])
+        early = np.array([plan.early_stopping for plan in plans])
+        self.best, self.waited = np.full(models, -np.inf), np.zeros(models, int)
+        self.kept = {}  # best weights of those that restore them
+        self.seen = []  # an array of (columns of the history, models) per epoch
+        self.results = [None] * models
+        self.validated = any(problem.validate is not None for problem in self.problems)
+        clock = time.perf_counter
+        began = clock()
+        epoch = 0
+        try:
+            while len(self.live):
+                epoch += 1
+                live = self.live
+                row = np.full((len(COLUMNS), models), np.nan)
+                row[:4, live] = columns = self._epoch(order)
+                row[4, live] = clock() - began
+                finite = np.isfinite(self["size"][: len(live)])
+                score = -columns[1]
+                if self.validated:
+                    row[5, live[finite]] = valid = self._validate(np.flatnonzero(finite))
+                    score[finite] = np.where(early[live[finite]], valid, score[finite])
+                self.seen.append(row)
+                self._keep_best(live, finite, score)
+                # as `_Patience`, for all models at once
+                late = score < self.best[live] + tol[live]
+                self.waited[live] = np.where(late, self.waited[live] + 1, 0)
+                self.best[live] = np.fmax(self.best[live], score)
+                plateau = self._cut_rates(live, finite & (self.waited[live] >= limit[live]))
+                for lane in np.flatnonzero(~finite):
+                    self.results[live[lane]] = Overflow(epoch, float(columns[2, lane]))
+                for lane in np.flatnonzero(finite & (plateau | (most[live] <= epoch))):
+                    self._finish(lane, epoch, plateau[lane])
+                self._drop()
+        except (KeyboardInterrupt, Exception) as error:
+            self.band.end_epoch()
+            if not self.seen or not np.isfinite(self["size"][: len(self.live)]).all():
+                raise
+            for lane in range(len(self.live)):
+                self._finish(lane, epoch, False, error)
+        return self.results
+
+    def _validate(self, lanes):
+        """Scores of the models of some lanes on their validation sets; NaN for those without one."""
+        scores = np.full(len(lanes), np.nan)
+        for k, lane in enumerate(lanes):
+            problem = self.problems[self.live[lane]]
+            if problem.validate is not None:
+                coef, intercept = self._weights(lane)
+                scores[k] = problem.validate(coef, intercept, self["carried"][lane])
+        return scores
+
+    def _keep_best(self, live, finite, score):
+        for lane in np.flatnonzero(finite):
+            i = live[lane]
+            if self.plans[i].restore_best and (i not in self.kept or score[lane] > self.best[i]):
+                self.kept[i] = self._weights(lane)
+
+    def _cut_rates(self, live, plateau):
+        """Those of the models on a plateau that stop: the others go on at a smaller learning rate."""
+        for lane in np.flatnonzero(plateau):
+            i = live[lane]
+            plan = self.plans[i]
+            cut = plan.schedule.plateau_cut
+            if cut is not None and plan.eta0 * self.factor[i] > 1e-6:
+                self.factor[i] /= cut
+                self.waited[i] = 0
+                plateau[lane] = False
+        return plateau
+
+    def _finish(self, lane, epoch, plateau, error=None):
+        """The result of a model that ends here."""
+        i = self.live[lane]
+        restored = i in self.kept
+        coef, intercept = self.kept.pop(i) if restored else self._weights(lane)
+        n_iter = len(self.seen)
+        columns = len(COLUMNS) if self.problems[i].validate is not None else len(COLUMNS) - 1
+        table = np.array([row[:, i] for row in self.seen])
+        self.results[i] = FitResult(
+            coef=coef,
+            intercept=intercept,
+            average_coef=None,
+            average_intercept=0.0,
+            n_iter=n_iter,
+            steps=n_iter * self.steps,
+            history={name: table[:, k].copy() for k, name in enumerate(COLUMNS[:columns])},
+            stop_reason=ending(self.plans[i], epoch, plateau, restored, error),
+            failure=error,
+        )
+
+    def _drop(self):
+        """Take out the models that have a result."""
+        stay = np.array([lane for lane, i in enumerate(self.live) if self.results[i] is None], int)
+        if len(stay) == len(self.live):
+            return
+        self.live = self.live[stay]
+        if not len(stay):
+            return
+        width = self._width(len(stay))
+        lanes = np.concatenate([stay, np.full(width - len(stay), stay[0])])
+        self.w, self.numbers = self.w[:, lanes], self.numbers[:, lanes]
+        self._hand_over()
