@@ -2,9 +2,9 @@
 
 `train_all` takes any number of problems on the same rows and returns what `train` would return for
 each of them alone. Those that can share are put into bands, one kernel call per segment for all models
-of a band; the others are trained one by one. A model of a band has its own target, class weights, penalty,
-learning rates and stopping rule, and the order of rows that it would have alone. A model that
-has stopped, or overflowed, is taken out; when a vector's worth of them is gone, the rest move together.
+of a band; the others are trained one by one. A model of a band has its own target, class weights,
+penalty, learning rates and stopping rule, and the order of rows that it would have alone. A model that
+has stopped, or overflowed, is taken out, and the rest move together.
 
 What cannot share: l1 penalties, averaging, the passive-aggressive rules, one-class models, verbose
 fits (`why_alone`); and where a band would have so few models that one by one is faster (`worthwhile`).
@@ -88,16 +88,16 @@ def train_all(problems, plans, make_order, n_jobs=None):
     for members in groups.values():
         first = problems[members[0]]
         if worthwhile(len(members), first.dtype, first.rows.sparse):
-            tasks += _waves(members, first, workers)
+            tasks += [(part, True) for part in _waves(members, first, workers)]
         else:
-            tasks += [[i] for i in members]
+            tasks += [([i], False) for i in members]
     results = [None] * len(problems)
 
-    def run(members):
+    def run(members, together):
         first = problems[members[0]]
         if any(result is not None and getattr(result, "failure", None) for result in results):
             done = [untrained(problems[i]) for i in members]
-        elif len(members) > 1:
+        elif together:
             band = Band([problems[i] for i in members], [plans[i] for i in members])
             done = band.train(make_order(first))
         else:
@@ -109,10 +109,10 @@ def train_all(problems, plans, make_order, n_jobs=None):
             results[i] = result
 
     if min(workers, len(tasks)) == 1:  # joblib takes as long as a short fit
-        for members in tasks:
-            run(members)
+        for task in tasks:
+            run(*task)
     else:
-        Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(run)(members) for members in tasks)
+        Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(run)(*task) for task in tasks)
     return results
 
 
@@ -125,15 +125,18 @@ def _key(problem, plan):
 
 
 def _waves(members, problem, workers):
-    """The members in parts, one per worker or more, whose weights fit into the budget together."""
+    """The members in parts, one per worker or more, whose weights fit into the budget together.
+
+    Parts are whole vectors of models, so that the number of workers changes no bit of the results.
+    """
     try:
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         free = UNKNOWN_MEMORY
     lanes = VECTOR // problem.dtype.itemsize
     affordable = BUDGET * free / (3 * max(1, problem.rows.d) * problem.dtype.itemsize * workers)
-    most = min(affordable, -(-len(members) // workers))
-    most = max(lanes, -(-int(most) // lanes) * lanes)
+    vectors = min(affordable // lanes, -(-len(members) // (lanes * workers)))
+    most = lanes * max(1, int(vectors))
     return [members[k : k + most] for k in range(0, len(members), most)]
 
 

@@ -106,9 +106,8 @@ class Problem:
         """Targets of shape (n,) in the type of the weights, {-1, +1} in classification."""
         if self.label is not None:
             return np.where(self.targets == self.label, self.dtype.type(1), self.dtype.type(-1))
-        return (
-            self.targets if self.targets.ndim == 1 else np.ascontiguousarray(self.targets[:, self.column])
-        )
+        several = self.targets.ndim > 1
+        return np.ascontiguousarray(self.targets[:, self.column]) if several else self.targets
 
     def targets_of(self, rows):
         """Targets of some rows, float64."""
@@ -396,7 +395,7 @@ def _pieces(n, size):
 
 
 def unit_weight(problem, plan):
-    """What row weights are divided by: in batches their mean over the training rows, as they count repetitions."""
+    """What row weights are divided by: in batches, where they count repetitions, their mean."""
     if plan.batch_size == 1 or not plan.relative_weights:
         return 1.0
     if problem.weight is None and problem.weight_pos == problem.weight_neg:

@@ -96,18 +96,19 @@ FASTGD_INLINE double clip(double gradient) {
     return gradient > 1e12 ? 1e12 : gradient < -1e12 ? -1e12 : gradient;
 }
 
-/* pull(c, y, p, a) = c * clip(gradient(y, p, a)), in the way that is ready soonest. both: gradient, and the
- * value as value + log(product), product in [1, 2], so that many losses need one logarithm. */
+/* pull(c, y, p, a) = c * clip(gradient(y, p, a)), in the way that is ready soonest.
+ * both: the loss as value + log(product), product in [1, 2], and its gradient as slope / product, so that
+ * many losses need one logarithm, and a step one division. */
 template <typename Loss> struct Pointwise {
     static FASTGD_INLINE double pull(double c, double y, double p, double a) {
         const double g = Loss::gradient(y, p, a);
         if (FASTGD_UNLIKELY(fabs(g) > 1e12)) return c * clip(g); /* predicted: nobody waits for it */
         return c * g;
     }
-    static FASTGD_INLINE void both(double y, double p, double a, double *value, double *product, double *gradient) {
+    static FASTGD_INLINE void both(double y, double p, double a, double *value, double *product, double *slope) {
         *value = Loss::value(y, p, a);
         *product = 1.0;
-        *gradient = Loss::gradient(y, p, a);
+        *slope = Loss::gradient(y, p, a);
     }
 };
 
@@ -140,11 +141,11 @@ struct LogLoss : Pointwise<LogLoss> {
     static FASTGD_INLINE double gradient(double y, double p, double) {
         return -y / (1.0 + exp_(y * p));
     }
-    static FASTGD_INLINE void both(double y, double p, double, double *value, double *product, double *gradient) {
+    static FASTGD_INLINE void both(double y, double p, double, double *value, double *product, double *slope) {
         const double z = y * p, e = exp_(-fabs(z));
         *value = z < 0 ? -z : 0.0;
         *product = 1.0 + e;
-        *gradient = -y * (z > 0 ? e : 1.0) / (1.0 + e);
+        *slope = -y * (z > 0 ? e : 1.0);
     }
     static FASTGD_INLINE double pull(double c, double y, double p, double) {
         const double z = y * p;

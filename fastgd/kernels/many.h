@@ -20,44 +20,33 @@ enum { ROWS_AT_ONCE = 4 };
 
 /* ---- dense passes ------------------------------------------------------------------------------------ */
 
-/* `vectors` vectors of p_r = x_r W for four rows; TURNS columns of X a turn, each with sums of its own, to hide
- * the latency of the fused multiply-add where there are few vectors. */
-template <int VECTORS, int TURNS, typename X, typename W>
+/* `VECTORS` vectors of p_r = x_r W for four rows, summed in the order of the columns: a model has the same bits
+ * in whichever lane, and next to whomever, it is. */
+template <int VECTORS, typename X, typename W>
 FASTGD_INLINE void many_dot_tile(const X *const *x, const W *w, idx d, idx width, W *p) {
     typedef typename Lanes<W>::V V;
     enum { N = Lanes<W>::N };
-    V sums[TURNS][ROWS_AT_ONCE][VECTORS];
-    for (int t = 0; t < TURNS; t++)
-        for (int r = 0; r < ROWS_AT_ONCE; r++)
-            for (int v = 0; v < VECTORS; v++) sums[t][r][v] = splat<W>(0);
-    idx j = 0;
-    for (; j + TURNS <= d; j += TURNS)
-        for (int t = 0; t < TURNS; t++) {
-            V wv[VECTORS];
-            for (int v = 0; v < VECTORS; v++) wv[v] = load<W>(w + (j + t) * width + v * N);
-            for (int r = 0; r < ROWS_AT_ONCE; r++) {
-                const V xv = splat<W>((W)x[r][j + t]);
-                for (int v = 0; v < VECTORS; v++) sums[t][r][v] += xv * wv[v];
-            }
-        }
-    for (; j < d; j++)
-        for (int r = 0; r < ROWS_AT_ONCE; r++)
-            for (int v = 0; v < VECTORS; v++)
-                sums[0][r][v] += splat<W>((W)x[r][j]) * load<W>(w + j * width + v * N);
+    V sums[ROWS_AT_ONCE][VECTORS];
     for (int r = 0; r < ROWS_AT_ONCE; r++)
-        for (int v = 0; v < VECTORS; v++) {
-            V total = sums[0][r][v];
-            for (int t = 1; t < TURNS; t++) total += sums[t][r][v];
-            store<W>(p + r * width + v * N, total);
+        for (int v = 0; v < VECTORS; v++) sums[r][v] = splat<W>(0);
+    for (idx j = 0; j < d; j++) {
+        V wv[VECTORS];
+        for (int v = 0; v < VECTORS; v++) wv[v] = load<W>(w + j * width + v * N);
+        for (int r = 0; r < ROWS_AT_ONCE; r++) {
+            const V xv = splat<W>((W)x[r][j]);
+            for (int v = 0; v < VECTORS; v++) sums[r][v] += xv * wv[v];
         }
+    }
+    for (int r = 0; r < ROWS_AT_ONCE; r++)
+        for (int v = 0; v < VECTORS; v++) store<W>(p + r * width + v * N, sums[r][v]);
 }
 
 /* p_r = x_r W for four rows; p is 4 x width. */
 template <typename X, typename W> inline void many_dot(const X *const *x, const W *w, idx d, idx width, W *p) {
     enum { N = Lanes<W>::N };
     idx m = 0;
-    for (; m + 2 * N <= width; m += 2 * N) many_dot_tile<2, 1>(x, w + m, d, width, p + m);
-    if (m < width) many_dot_tile<1, 2>(x, w + m, d, width, p + m);
+    for (; m + 2 * N <= width; m += 2 * N) many_dot_tile<2>(x, w + m, d, width, p + m);
+    if (m < width) many_dot_tile<1>(x, w + m, d, width, p + m);
 }
 
 template <int VECTORS, typename X, typename W>
@@ -222,10 +211,12 @@ FASTGD_INLINE void many_correct(const Models *s, W *FASTGD_RESTRICT p, const W *
     }
 }
 
-/* Stochastic step of all models on a row with p = x W and xx = x . x; u receives the row's coefficients in the
+/* Not inlined: compilers vectorise the loop only where they see it alone.
+ *
+ * Stochastic step of all models on a row with p = x W and xx = x . x; u receives the row's coefficients in the
  * unscaled weights. Returns whether `fold` has anything to put into the weights first. */
 template <typename Loss, typename W>
-inline bool many_step_as(const Models *s, const W *FASTGD_RESTRICT p, W *FASTGD_RESTRICT u, double xx) {
+FASTGD_NOINLINE bool many_step_as(const Models *s, const W *FASTGD_RESTRICT p, W *FASTGD_RESTRICT u, double xx) {
     const double fit_intercept = s->fit_intercept, smallest = s->smallest;
     const double *FASTGD_RESTRICT eta = s->eta, *FASTGD_RESTRICT y = s->y, *FASTGD_RESTRICT weight = s->weight;
     const double *FASTGD_RESTRICT l2 = s->l2, *FASTGD_RESTRICT parameter = s->parameter, *FASTGD_RESTRICT carried = s->carried;
@@ -236,19 +227,21 @@ inline bool many_step_as(const Models *s, const W *FASTGD_RESTRICT p, W *FASTGD_
     FASTGD_SIMD_ANY(faded)
     for (idx m = 0; m < s->width; m++) {
         const double wx = scale[m] * (double)p[m];
-        double value, product, gradient;
-        Loss::both(y[m], wx + intercept[m], parameter[m], &value, &product, &gradient);
+        double value, product, slope;
+        Loss::both(y[m], wx + intercept[m], parameter[m], &value, &product, &slope);
         const double shrunk = 1.0 - l2[m] * eta[m], factor = shrunk > 0.0 ? shrunk : 0.0;
-        const double update = -eta[m] * weight[m] * clip(gradient), after = scale[m] * factor;
+        const double after = scale[m] * factor;
         const bool fades = after * carried[m] < smallest;
+        const double now = fades ? 1.0 : after;
+        const double step = -eta[m] * weight[m] * clip(slope) / (product * now), update = step * now;
         losses[m] += value;
         products[m] *= product;
         penalties[m] += 0.5 * l2[m] * (sq[m] > 0.0 ? sq[m] : 0.0);
         sq[m] = factor * factor * sq[m] + update * (2.0 * factor * wx + update * xx);
         intercept[m] += fit_intercept * update;
         fold[m] = fades ? after : 1.0;
-        scale[m] = fades ? 1.0 : after;
-        u[m] = (W)(update / scale[m]);
+        scale[m] = now;
+        u[m] = (W)step;
         faded |= fades;
     }
     return faded != 0;
@@ -256,7 +249,7 @@ inline bool many_step_as(const Models *s, const W *FASTGD_RESTRICT p, W *FASTGD_
 
 /* A row's share of a batch's step, minus the weighted gradient, into u; its sum over rows into `total`. */
 template <typename Loss, typename W>
-inline void many_pull_as(const Models *s, const W *FASTGD_RESTRICT p, W *FASTGD_RESTRICT u, double *FASTGD_RESTRICT total) {
+FASTGD_NOINLINE void many_pull_as(const Models *s, const W *FASTGD_RESTRICT p, W *FASTGD_RESTRICT u, double *FASTGD_RESTRICT total) {
     const double *FASTGD_RESTRICT y = s->y, *FASTGD_RESTRICT weight = s->weight, *FASTGD_RESTRICT scale = s->scale;
     const double *FASTGD_RESTRICT parameter = s->parameter, *FASTGD_RESTRICT intercept = s->intercept;
     double *FASTGD_RESTRICT losses = s->loss_sum;

@@ -74,6 +74,8 @@ cdef inline idx pass_row(const Pass *a, idx k) noexcept nogil:
 cdef inline void pass_rates(const Models *s, const Pass *a, idx step) noexcept nogil:
     cdef idx m
     if a.steps == 1:
+        if step > 0:
+            return             # they are there from the first step
         step = 0
     for m in range(s.width):
         s.eta[m] = a.rates[a.schedule[m] * a.steps + step]

@@ -24,6 +24,7 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define FASTGD_INLINE inline __attribute__((always_inline))
+#define FASTGD_NOINLINE __attribute__((noinline))
 #define FASTGD_RESTRICT __restrict__
 #define FASTGD_PREFETCH(address) __builtin_prefetch((address), 0, 2)
 #define FASTGD_UNLIKELY(condition) __builtin_expect((condition), 0)
@@ -32,6 +33,7 @@
 #endif
 #elif defined(_MSC_VER)
 #define FASTGD_INLINE __forceinline
+#define FASTGD_NOINLINE __declspec(noinline)
 #define FASTGD_RESTRICT __restrict
 #if defined(_M_X64) || defined(_M_IX86)
 #include <xmmintrin.h>
@@ -39,6 +41,7 @@
 #endif
 #else
 #define FASTGD_INLINE inline
+#define FASTGD_NOINLINE
 #define FASTGD_RESTRICT
 #endif
 #ifndef FASTGD_UNLIKELY

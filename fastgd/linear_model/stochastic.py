@@ -113,8 +113,8 @@ def _all_or_nothing(fit):
 class _Job:
     """A fit that is prepared: what to train, and what is needed to make a fitted estimator of it.
 
-    `rows` are the rows of X that it is about, as in a fold of cross-validation (None: all); `training` are
-    the places among them that an internal validation split leaves for training (None: all).
+    `rows` are the rows of X that it is about, as in a fold of cross-validation (None: all); `training`
+    are the places among them that an internal validation split leaves for training (None: all).
     `describe` turns weights of all models into fitted attributes, for callbacks.
     """
 
