@@ -8,19 +8,30 @@ from inspect import signature
 
 from sklearn.base import _fit_context as fit_context
 from sklearn.linear_model import _stochastic_gradient
+from sklearn.metrics._scorer import _MultimetricScorer, _PassthroughScorer, _Scorer
+from sklearn.model_selection._validation import _fit_and_score
+from sklearn.model_selection._validation import _score as checked_score
+from sklearn.utils import _safe_indexing as rows_of
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call as check_first_call
+from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight
 
 __all__ = [
     "Hidden",
     "Interval",
     "StrOptions",
+    "asks_for_responses",
     "callers_level",
     "check_first_call",
+    "check_method_params",
     "check_sample_weight",
+    "checked_score",
     "fit_context",
     "inside_cross_validation",
+    "is_fit_and_score",
+    "replace_executor",
+    "rows_of",
     "validation_score",
 ]
 
@@ -83,3 +94,45 @@ def callers_level():
     ):
         level, frame = level + 1, frame.f_back
     return level
+
+
+def asks_for_responses(scorer):
+    """Whether a scorer does nothing with X but hand it to the estimator's public predictions.
+
+    True for those that scikit-learn makes (by name, by `make_scorer`, the estimator's own `score`), alone
+    or several at once; a function of one's own may look into X or the estimator.
+    """
+    if type(scorer) is _MultimetricScorer:
+        return all(map(asks_for_responses, scorer._scorers.values()))
+    return type(scorer) in (_Scorer, _PassthroughScorer)
+
+
+def is_fit_and_score(task):
+    """Whether a task, as joblib takes it, is scikit-learn's fit and score of a candidate on a fold."""
+    return getattr(task[0], "function", None) is _fit_and_score
+
+
+def replace_executor(evaluate_candidates, wrap):
+    """Have a search hand the tasks of its candidates to another executor than joblib's.
+
+    `evaluate_candidates`, which a search's `_run_search` is given, collects one task per candidate and
+    fold and calls the executor that its enclosing `fit` made, ``parallel(tasks)``, for the results in
+    the same order. Only this one call of `fit` is changed.
+
+    Parameters
+    ----------
+    evaluate_candidates : callable
+    wrap : callable
+        ``wrap(parallel)`` -> another executor.
+
+    Returns
+    -------
+    bool
+        Whether there was such an executor to replace.
+    """
+    names = evaluate_candidates.__code__.co_freevars
+    if "parallel" not in names:
+        return False
+    cell = evaluate_candidates.__closure__[names.index("parallel")]
+    cell.cell_contents = wrap(cell.cell_contents)
+    return True

@@ -22,6 +22,13 @@ REPLACEMENTS = {
     "SGDRegressor": "linear_model",
 }
 
+# The same for what is replaced only if it is asked for by name: searches of any estimator.
+BY_NAME = {
+    "GridSearchCV": "model_selection",
+    "RandomizedSearchCV": "model_selection",
+}
+_MODULES = {**REPLACEMENTS, **BY_NAME}
+
 _originals = {}  # name -> the class that was there before; the names patched right now
 _lock = threading.Lock()
 
@@ -35,7 +42,8 @@ def patch_sklearn(*names):
     Parameters
     ----------
     *names : str
-        Which estimators; all that fastgd has, when none is given.
+        Which classes; all estimators that fastgd has, when none is given. The searches of
+        `fastgd.model_selection` are put in place only by name: ``patch_sklearn("GridSearchCV")``.
 
     Returns
     -------
@@ -57,7 +65,7 @@ def patch_sklearn(*names):
     >>> unpatch_sklearn()
     ['sklearn.linear_model.SGDClassifier']
     """
-    names = _checked(names)
+    names = _checked(names) or tuple(REPLACEMENTS)
     # Import ours before any lock or change: they derive from the originals.
     ours = {name: getattr(import_module(_home(name, "fastgd")), name) for name in names}
     with _lock:
@@ -75,14 +83,14 @@ def unpatch_sklearn(*names):
     Parameters
     ----------
     *names : str
-        Which estimators; all that are patched, when none is given.
+        Which classes; all that are patched, when none is given.
 
     Returns
     -------
     list of str
         What was put back.
     """
-    names = _checked(names)
+    names = _checked(names) or tuple(_MODULES)
     restored = []
     with _lock:
         for name in names:
@@ -98,19 +106,19 @@ def unpatch_sklearn(*names):
 
 
 def _checked(names):
-    """Return the names to act on; a sentence for one that is not in the list."""
-    unknown = [name for name in names if name not in REPLACEMENTS]
+    """Return the names; a sentence for one that is not in the list."""
+    unknown = [name for name in names if name not in _MODULES]
     if unknown:
         raise ValueError(
             f"fastgd has no replacement for {', '.join(map(repr, unknown))}; it has one for "
-            f"{', '.join(REPLACEMENTS)}."
+            f"{', '.join(_MODULES)}."
         )
-    return names or tuple(REPLACEMENTS)
+    return names
 
 
 def _home(name, package):
-    return f"{package}.{REPLACEMENTS[name]}"
+    return f"{package}.{_MODULES[name]}"
 
 
 def _qualified(names):
-    return [f"{_home(name, 'sklearn')}.{name}" for name in REPLACEMENTS if name in names]
+    return [f"{_home(name, 'sklearn')}.{name}" for name in _MODULES if name in names]
