@@ -67,7 +67,7 @@ def train_all(problems, plans, make_order, n_jobs=None):
     Parameters
     ----------
     problems : list of Problem
-        With the same rows of X, row weights and first step.
+        With the same rows of X, targets and row weights.
     plans : list of Plan, one per problem
     make_order : callable
         ``make_order(problem)`` -> a new `kernels.Order` for it.
@@ -118,10 +118,8 @@ def train_all(problems, plans, make_order, n_jobs=None):
 
 def _key(problem, plan):
     """What the models of a band have in common."""
-    batch = plan.batch_size if plan.batch_size == 1 else (plan.batch_size, plan.relative_weights)
-    same = (problem.rows, problem.targets, problem.weight)
-    chosen = None if problem.chosen is None else problem.chosen.tobytes()
-    return plan.loss.name, plan.fit_intercept, batch, problem.t, chosen, *map(id, same)
+    batch = plan.batch_size, plan.relative_weights
+    return plan.loss.name, plan.fit_intercept, batch, problem.t, id(problem.chosen)
 
 
 def _waves(members, problem, workers):

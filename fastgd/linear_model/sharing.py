@@ -17,14 +17,16 @@ from numbers import Integral
 import numpy as np
 import scipy.sparse as sp
 
-from ..data import RowSubset, raw_scores
+from ..data import RowSubset, raw_scores, validated
+from ..many import train_all, why_alone, worthwhile
 from .stochastic import PASSIVE_AGGRESSIVE, SGDClassifier, SGDRegressor
 
 __all__ = ["answering", "fit_together", "group_key", "raw_scores_together", "why_not"]
 
 SCORES_AT_ONCE = 1 << 22  # raw scores of one product: 32 MB of float64
 VALUES_AT_ONCE = 1 << 20  # of CSR rows that are gathered for a product
-OWN_PASS = "This version of fastgd trains every model by passes of its own."
+OWN_PASS = "Its fit failed before the first pass."
+TOO_FEW = "So few models are faster one by one."
 
 
 # ---- what can be trained together ----------------------------------------------------------------
@@ -147,21 +149,74 @@ def fit_together(estimators, X, y, *, rows=None, sample_weight=None, n_jobs=None
         exception that this raises; and None if it shared its passes with others, else a sentence why
         it did not.
     """
+    outcomes = [None] * len(estimators)
+    groups = {}
+    rows = None if rows is None else np.asarray(rows, dtype=np.int32)
+    repeated = rows is not None and len(np.unique(rows)) < len(rows)
+    for i, estimator in enumerate(estimators):
+        reason = why_not(estimator, X)
+        if reason is None and repeated and estimator.early_stopping:
+            reason = "Rows that occur several times cannot be split into training and validation rows."
+        if reason is None:
+            groups.setdefault(group_key(estimator), []).append(i)
+        else:
+            outcomes[i] = _alone(estimator, X, y, rows, sample_weight), reason
+    for members in groups.values():
+        group = [estimators[i] for i in members]
+        done = _fit_group(group, X, y, rows, sample_weight, n_jobs)
+        for i, outcome in zip(members, done, strict=True):
+            outcomes[i] = outcome
+    return outcomes
+
+
+def _alone(estimator, X, y, rows, sample_weight):
+    """The estimator, fitted on a copy of the rows, or the exception that its fit raised."""
     if rows is not None:
         X, y = X[rows], y[rows]
         sample_weight = None if sample_weight is None else sample_weight[rows]
-    return [
-        (_outcome(estimator, X, y, sample_weight), why_not(estimator, X) or OWN_PASS)
-        for estimator in estimators
-    ]
-
-
-def _outcome(estimator, X, y, sample_weight):
-    """The fitted estimator, or the exception that its fit raised."""
     try:
         return estimator.fit(X, y, sample_weight=sample_weight)
     except Exception as error:
         return error
+
+
+def _fit_group(estimators, X, y, rows, sample_weight, n_jobs):
+    """Outcomes of estimators with one `group_key`."""
+    first = estimators[0]
+    outcomes = [None] * len(estimators)
+    jobs = {}
+    try:
+        X, y = validated(first, X, y, reset=True, y_numeric=isinstance(first, SGDRegressor))
+    except Exception as error:
+        return [(error, OWN_PASS)] * len(estimators)
+    for i, estimator in enumerate(estimators):
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(first, name):
+                setattr(estimator, name, getattr(first, name))
+        try:
+            jobs[i] = estimator._prepare(X, y, sample_weight, rows=rows)
+        except Exception as error:
+            outcomes[i] = error, OWN_PASS
+    problems, plans = [], []
+    for job in jobs.values():
+        for problem in job.problems:
+            start = problems[0] if problems else problem  # what is equal is kept once
+            for name in ("rows", "targets", "weight", "chosen"):
+                setattr(problem, name, getattr(start, name))
+            problems.append(problem)
+            plans.append(job.plan)
+    if jobs:
+        results = iter(train_all(problems, plans, next(iter(jobs.values())).make_order, n_jobs))
+        sharing = sum(why_alone(plan) is None for plan in plans)
+        few = not worthwhile(sharing, problems[0].dtype, problems[0].rows.sparse)
+    for i, job in jobs.items():
+        reason = why_alone(job.plan) or (TOO_FEW if few else None)
+        try:
+            estimators[i]._conclude(job, [next(results) for _ in job.problems])
+            outcomes[i] = estimators[i], reason
+        except Exception as error:
+            outcomes[i] = error, reason
+    return outcomes
 
 
 # ---- scoring -------------------------------------------------------------------------------------

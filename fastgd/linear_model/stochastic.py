@@ -848,15 +848,21 @@ class SGDClassifier(_Descending, _SGDClassifier):
             For data that cannot be trained on, and when the weights overflow.
         """
         self._check_combinations()
-        start = (self.coef_, self.intercept_) if self.warm_start and hasattr(self, "coef_") else None
         X, y = validated(self, X, y, reset=True)
-        self._check_batch_size(X.shape[0])
-        self.classes_ = classes = _distinct(y)
+        given = self._user_validation(X, X_val, y_val, sample_weight_val)
+        return self._descend(self._prepare(X, y, sample_weight, coef_init, intercept_init, given))
+
+    def _prepare(
+        self, X, y, sample_weight=None, coef_init=None, intercept_init=None, given=None, rows=None
+    ):
+        """What `fit` does to valid data before training; rows of X to train on, None for all."""
+        start = (self.coef_, self.intercept_) if self.warm_start and hasattr(self, "coef_") else None
+        self._check_batch_size(X.shape[0] if rows is None else len(rows))
+        self.classes_ = classes = _distinct(y if rows is None else y[rows])
         if len(classes) < 2:
             raise ValueError(
                 f"The number of classes has to be greater than one; got {len(classes)} class"
             )
-        given = self._user_validation(X, X_val, y_val, sample_weight_val)
         dtype = _float_like(X)
         if start is not None:
             coef_init = start[0] if coef_init is None else coef_init
@@ -864,7 +870,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         n_models = 1 if len(classes) == 2 else len(classes)
         coef, intercept = self._start(n_models, X.shape[1], dtype, coef_init, intercept_init)
         self._forget()
-        return self._descend(self._job(X, y, sample_weight, (coef, intercept, None, None), given))
+        return self._job(X, y, sample_weight, (coef, intercept, None, None), given, rows=rows)
 
     @fit_context(prefer_skip_nested_validation=True)
     @_all_or_nothing
@@ -1272,12 +1278,18 @@ class SGDRegressor(_Descending, _SGDRegressor):
             For data that cannot be trained on, and when the weights overflow.
         """
         self._check_combinations()
+        X, y = validated(self, X, y, reset=True, y_numeric=True)
+        given = self._user_validation(X, X_val, y_val, sample_weight_val)
+        return self._descend(self._prepare(X, y, sample_weight, coef_init, intercept_init, given))
+
+    def _prepare(
+        self, X, y, sample_weight=None, coef_init=None, intercept_init=None, given=None, rows=None
+    ):
+        """What `fit` does to valid data before training; rows of X to train on, None for all."""
         start = None
         if self.warm_start and getattr(self, "coef_", None) is not None:
             start = self._get_model()
-        X, y = validated(self, X, y, reset=True, y_numeric=True)
-        self._check_batch_size(X.shape[0])
-        given = self._user_validation(X, X_val, y_val, sample_weight_val)
+        self._check_batch_size(X.shape[0] if rows is None else len(rows))
         dtype = _float_like(X)
         if start is not None:
             coef_init = start[0] if coef_init is None else coef_init
@@ -1287,7 +1299,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
         if start is not None and self.average and coef_init is start[0]:
             begin = self._resume(dtype)  # scikit-learn's regressor goes on with both sequences
         self._forget()
-        return self._descend(self._job(X, y, sample_weight, begin, given))
+        return self._job(X, y, sample_weight, begin, given, rows=rows)
 
     @fit_context(prefer_skip_nested_validation=True)
     @_all_or_nothing
