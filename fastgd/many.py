@@ -37,6 +37,7 @@ __all__ = ["train_all", "why_alone"]
 
 BUDGET = 0.25  # share of the free memory that the weights of a band may take
 UNKNOWN_MEMORY = 1 << 32  # where the system does not tell how much is free
+FEW = 0.3  # share of a dense row's values up to which passing over its zeros pays
 VECTOR = 32  # bytes of a vector in the kernels
 FIELD = {name: row for row, name in enumerate(kernels.MODEL_FIELDS)}
 
@@ -194,10 +195,12 @@ class Band:
             loss=self.plans[0].loss.number,
             labels=first.label is not None,
             fit_intercept=self.plans[0].fit_intercept,
+            zeros=first.rows.filled() < FEW,
         )
         per_segment = SEGMENT / max(1.0, first.values_per_row) / width
         batches = max(1, int(min(per_segment, (1 << 20) / width)) // self.batch)
         size = batches * self.batch
+        size = -(-size // 4) * 4 if self.batch == 1 else size  # whole blocks of the kernels: same bits
         self.segments = [(k, min(k + size, self.n)) for k in range(0, self.n, size)]
 
     def _schedules(self):

@@ -118,28 +118,49 @@ inline void many_gram(const X *const *x, const X *const *ahead, const W *, idx d
     }
 }
 
-/* The same prefetching, where no Gram matrix is needed. */
-template <typename X> inline void many_prefetch(const X *const *ahead, idx d) {
-    for (int r = 0; r < ROWS_AT_ONCE; r++) {
-        for (idx j = 0; j < d; j += CACHE_LINE / (idx)sizeof(X)) FASTGD_PREFETCH(ahead[r] + j);
-        FASTGD_PREFETCH((const char *)(ahead[r] + d) - 1);
-    }
+/* A row to come, where no Gram matrix is taken of it. */
+template <typename X> inline void many_prefetch(const X *x, idx d) {
+    for (idx j = 0; j < d; j += CACHE_LINE / (idx)sizeof(X)) FASTGD_PREFETCH(x + j);
+    FASTGD_PREFETCH((const char *)(x + d) - 1);
 }
 
 /* ---- CSR passes -------------------------------------------------------------------------------------- */
 
+/* Even and odd values of the row are summed apart, whatever the tile: see many_dot_tile. */
 template <int VECTORS, typename X, typename W, typename I>
 FASTGD_INLINE void many_csr_dot_tile(const X *x, const I *col, idx nnz, const W *w, idx width, W *p) {
     typedef typename Lanes<W>::V V;
     enum { N = Lanes<W>::N };
-    V sums[VECTORS];
-    for (int v = 0; v < VECTORS; v++) sums[v] = splat<W>(0);
-    for (idx k = 0; k < nnz; k++) {
-        const W *const at = w + (idx)col[k] * width;
-        const V xv = splat<W>((W)x[k]);
-        for (int v = 0; v < VECTORS; v++) sums[v] += xv * load<W>(at + v * N);
+    V even[VECTORS], odd[VECTORS];
+    for (int v = 0; v < VECTORS; v++) even[v] = odd[v] = splat<W>(0);
+    idx k = 0;
+    for (; k + 2 <= nnz; k += 2) {
+        const W *const a = w + (idx)col[k] * width, *const b = w + (idx)col[k + 1] * width;
+        const V av = splat<W>((W)x[k]), bv = splat<W>((W)x[k + 1]);
+        for (int v = 0; v < VECTORS; v++) {
+            even[v] += av * load<W>(a + v * N);
+            odd[v] += bv * load<W>(b + v * N);
+        }
     }
-    for (int v = 0; v < VECTORS; v++) store<W>(p + v * N, sums[v]);
+    if (k < nnz) {
+        const W *const a = w + (idx)col[k] * width;
+        const V av = splat<W>((W)x[k]);
+        for (int v = 0; v < VECTORS; v++) even[v] += av * load<W>(a + v * N);
+    }
+    for (int v = 0; v < VECTORS; v++) store<W>(p + v * N, even[v] + odd[v]);
+}
+
+template <int VECTORS, typename X, typename W, typename I>
+FASTGD_INLINE void many_csr_axpy_tile(const X *x, const I *col, idx nnz, const W *u, W *w, idx width) {
+    typedef typename Lanes<W>::V V;
+    enum { N = Lanes<W>::N };
+    V uv[VECTORS];
+    for (int v = 0; v < VECTORS; v++) uv[v] = load<W>(u + v * N);
+    for (idx k = 0; k < nnz; k++) {
+        W *const at = w + (idx)col[k] * width;
+        const V xv = splat<W>((W)x[k]);
+        for (int v = 0; v < VECTORS; v++) store<W>(at + v * N, load<W>(at + v * N) + xv * uv[v]);
+    }
 }
 
 /* p = x W for one row. */
@@ -147,27 +168,81 @@ template <typename X, typename W, typename I>
 inline void many_csr_dot(const X *x, const I *col, idx nnz, const W *w, idx width, W *p) {
     enum { N = Lanes<W>::N };
     idx m = 0;
-    for (; m + 8 * N <= width; m += 8 * N) many_csr_dot_tile<8>(x, col, nnz, w + m, width, p + m);
-    if (m + 4 * N <= width) {
-        many_csr_dot_tile<4>(x, col, nnz, w + m, width, p + m);
-        m += 4 * N;
-    }
-    if (m + 2 * N <= width) {
-        many_csr_dot_tile<2>(x, col, nnz, w + m, width, p + m);
-        m += 2 * N;
-    }
+    for (; m + 4 * N <= width; m += 4 * N) many_csr_dot_tile<4>(x, col, nnz, w + m, width, p + m);
+    for (; m + 2 * N <= width; m += 2 * N) many_csr_dot_tile<2>(x, col, nnz, w + m, width, p + m);
     if (m < width) many_csr_dot_tile<1>(x, col, nnz, w + m, width, p + m);
 }
 
 /* W += x' u for one row. */
 template <typename X, typename W, typename I>
 inline void many_csr_axpy(const X *x, const I *col, idx nnz, const W *u, W *w, idx width) {
-    for (idx k = 0; k < nnz; k++) {
-        W *const at = w + (idx)col[k] * width;
-        const typename Lanes<W>::V xv = splat<W>((W)x[k]);
-        for (idx m = 0; m < width; m += Lanes<W>::N) store<W>(at + m, load<W>(at + m) + xv * load<W>(u + m));
-    }
+    enum { N = Lanes<W>::N };
+    idx m = 0;
+    for (; m + 4 * N <= width; m += 4 * N) many_csr_axpy_tile<4>(x, col, nnz, u + m, w + m, width);
+    for (; m + 2 * N <= width; m += 2 * N) many_csr_axpy_tile<2>(x, col, nnz, u + m, w + m, width);
+    if (m < width) many_csr_axpy_tile<1>(x, col, nnz, u + m, w + m, width);
 }
+
+/* The values of a dense row that are not zero, and their columns; returns how many. Both arrays have room for a
+ * vector more than d. The row `ahead` is prefetched meanwhile. */
+template <typename X> inline idx many_compress_from(const X *x, idx j, idx d, X *values, int32_t *columns, idx n) {
+    for (; j < d; j++) {
+        values[n] = x[j];
+        columns[n] = (int32_t)j;
+        n += x[j] != 0;
+    }
+    return n;
+}
+template <typename X> inline idx many_compress(const X *x, const X *ahead, idx d, X *values, int32_t *columns) {
+    many_prefetch(ahead, d);
+    return many_compress_from(x, 0, d, values, columns, 0);
+}
+
+#if defined(__AVX2__) && defined(FASTGD_VECTOR_EXTENSIONS)
+/* For each set of lanes: those lanes first, in order. */
+template <int LANES> struct Moves {
+    int32_t to[1 << LANES][LANES];
+    constexpr Moves() : to() {
+        for (int mask = 0; mask < 1 << LANES; mask++)
+            for (int lane = 0, n = 0; lane < LANES; lane++)
+                if (mask >> lane & 1) to[mask][n++] = lane;
+    }
+};
+static constexpr Moves<8> MOVES8{};
+static constexpr Moves<4> MOVES4{};
+
+template <> inline idx many_compress(const float *x, const float *ahead, idx d, float *values, int32_t *columns) {
+    idx n = 0, j = 0;
+    FASTGD_PREFETCH((const char *)(ahead + d) - 1);
+    for (; j + 8 <= d; j += 8) {
+        FASTGD_PREFETCH(ahead + j);
+        const __m256 v = _mm256_loadu_ps(x + j);
+        const int mask = _mm256_movemask_ps(_mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_NEQ_UQ));
+        const __m256i move = _mm256_loadu_si256((const __m256i *)MOVES8.to[mask]);
+        _mm256_storeu_ps(values + n, _mm256_permutevar8x32_ps(v, move));
+        _mm256_storeu_si256((__m256i *)(columns + n), _mm256_add_epi32(move, _mm256_set1_epi32((int)j)));
+        n += __builtin_popcount(mask);
+    }
+    return many_compress_from(x, j, d, values, columns, n);
+}
+template <> inline idx many_compress(const double *x, const double *ahead, idx d, double *values, int32_t *columns) {
+    idx n = 0, j = 0;
+    FASTGD_PREFETCH((const char *)(ahead + d) - 1);
+    for (; j + 4 <= d; j += 4) {
+        FASTGD_PREFETCH(ahead + j);
+        const __m256d v = _mm256_loadu_pd(x + j);
+        const int mask = _mm256_movemask_pd(_mm256_cmp_pd(v, _mm256_setzero_pd(), _CMP_NEQ_UQ));
+        const __m128i move = _mm_loadu_si128((const __m128i *)MOVES4.to[mask]);
+        const __m128i low = _mm_add_epi32(move, move); /* a double's lanes, as lanes of float */
+        const __m256i both = _mm256_or_si256(_mm256_cvtepu32_epi64(low),
+                                             _mm256_slli_epi64(_mm256_cvtepu32_epi64(_mm_add_epi32(low, _mm_set1_epi32(1))), 32));
+        _mm256_storeu_pd(values + n, _mm256_castps_pd(_mm256_permutevar8x32_ps(_mm256_castpd_ps(v), both)));
+        _mm_storeu_si128((__m128i *)(columns + n), _mm_add_epi32(move, _mm_set1_epi32((int)j)));
+        n += __builtin_popcount(mask);
+    }
+    return many_compress_from(x, j, d, values, columns, n);
+}
+#endif
 
 template <typename X> inline double squares(const X *x, idx n) {
     double total = 0;

@@ -29,7 +29,8 @@ cdef extern from "many.h" namespace "fastgd" nogil:
         double *fold
 
     void many_gram[T, V](const T *const *x, const T *const *ahead, const V *w, idx d, double *g)
-    void many_prefetch[T](const T *const *ahead, idx d)
+    void many_prefetch[T](const T *x, idx d)
+    idx many_compress[T](const T *x, const T *ahead, idx d, T *values, int32_t *columns)
     void many_dot[T, V](const T *const *x, const V *w, idx d, idx width, V *p)
     void many_axpy[T, V](const T *const *x, const V *u, idx d, idx width, V *w)
     void many_csr_dot[T, V, J](const T *x, const J *col, idx nnz, const V *w, idx width, V *p)
@@ -95,6 +96,8 @@ cdef class Band:
     loss : int
     labels : bool
     fit_intercept : bool
+    zeros : bool
+        Whether dense rows have so many zeros that it pays to pass over them.
     """
 
     cdef Rows rows
@@ -108,15 +111,18 @@ cdef class Band:
     cdef idx u_rows
     cdef void *g               # gradient of a batch
     cdef void *block           # converted integer rows
+    cdef void *values          # of a dense row, those that are not zero ...
+    cdef int32_t *columns      # ... and where they are; NULL where X has few zeros
     cdef double *total         # sums over a batch
     cdef double *c             # factors of a batch's step
 
     def __cinit__(self):
-        self.p = self.u = self.g = self.block = NULL
+        self.p = self.u = self.g = self.block = self.values = NULL
         self.total = NULL
+        self.columns = NULL
 
     def __init__(self, Rows rows, y, weight, w, previous, double[:, ::1] numbers, *, bint double_w, int loss,
-                 bint labels, bint fit_intercept):
+                 bint labels, bint fit_intercept, bint zeros=False):
         cdef idx size = 8 if double_w else 4
         cdef idx width = numbers.shape[1]
         cdef double *field = &numbers[0, 0]
@@ -149,6 +155,9 @@ cdef class Band:
         memset(self.total, 0, width * sizeof(double))
         if rows.convert != NULL:
             self.block = take(ROWS_AT_ONCE * rows.d * (4 if rows.float32 else 8))
+        if zeros and not rows.sparse:
+            self.values = take((rows.d + PADDING) * (4 if rows.float32 else 8))
+            self.columns = <int32_t *> take((rows.d + PADDING) * sizeof(int32_t))
         self.end_epoch()
 
     def __dealloc__(self):
@@ -156,6 +165,8 @@ cdef class Band:
         free(self.u)
         free(self.g)
         free(self.block)
+        free(self.values)
+        free(self.columns)
         free(self.total)
 
     def run(self, Order order, idx start, idx stop, const double[:, ::1] rates, const int32_t[::1] schedule, idx batch):
@@ -202,7 +213,7 @@ cdef class Band:
             many_flush(&self.models)
 
     cdef bint dense_gradient(self, idx batch) noexcept nogil:
-        """Whether the gradient of a batch gathers in an array of its own, like the weights."""
+        """Whether the gradient of a batch gathers in an array of its own, like that of the weights."""
         return not self.rows.sparse or batch * self.rows.stored > self.rows.n * self.rows.d
 
     def end_epoch(self):
@@ -221,11 +232,10 @@ cdef class Band:
 cdef void band_pass(Band self, const X *x, W *w, const Pass *a) noexcept nogil:
     """The rows of a pass by the loop for this data; x and w tell types."""
     w = <W *> address(self.w)
-    if self.rows.sparse:
-        if self.rows.wide:
-            band_csr[X, W, int64_t](self, <const X *> NULL, w, <const int64_t *> NULL, a)
-        else:
-            band_csr[X, W, int32_t](self, <const X *> NULL, w, <const int32_t *> NULL, a)
+    if self.rows.sparse and self.rows.wide:
+        band_scattered[X, W, int64_t](self, <const X *> NULL, w, <const int64_t *> NULL, a)
+    elif self.rows.sparse or self.columns != NULL:
+        band_scattered[X, W, int32_t](self, <const X *> NULL, w, <const int32_t *> NULL, a)
     elif a.batch == 1:
         band_rows(self, <const X *> NULL, w, a)
     else:
@@ -307,7 +317,8 @@ cdef void band_batches(Band self, const X *x, W *w, const Pass *a) noexcept nogi
         for k in range(first, first + batch, 4):
             count = <int> min(<idx> 4, first + batch - k)
             band_block(self, rows, ahead, a, k, count)
-            many_prefetch(<const X **> ahead, d)
+            for r in range(4):
+                many_prefetch(ahead[r], d)
             many_dot(<const X **> rows, <const W *> w, d, width, p)
             if count < 4:
                 memset(u, 0, 4 * width * sizeof(W))
@@ -321,53 +332,67 @@ cdef void band_batches(Band self, const X *x, W *w, const Pass *a) noexcept nogi
         many_add(s, w, gradient, d, self.c)
 
 
-cdef void band_csr(Band self, const X *x, W *w, const I *col, const Pass *a) noexcept nogil:
-    """CSR rows, one by one or in batches. x and col tell types."""
+cdef void band_scattered(Band self, const X *x, W *w, const I *col, const Pass *a) noexcept nogil:
+    """Rows of which only some values are stored, or not zero, one by one or in batches. x and col tell types."""
     cdef const Models *s = &self.models
-    cdef const I *indptr = <const I *> address(self.rows.indptr)
-    cdef idx d = self.rows.d, width = s.width, b, first, batch, k, i, begin, nnz, far
+    cdef idx width = s.width, b, first, batch, k, i, nnz
     cdef bint gathered = a.batch > 1 and self.dense_gradient(a.batch)
     cdef W *p = <W *> self.p
     cdef W *u = <W *> self.u
-    cdef W *gradient = <W *> self.g
-    x = <const X *> address(self.rows.data)
-    col = <const I *> address(self.rows.indices)
     for b in range((a.n + a.batch - 1) // a.batch):
         first = b * a.batch
         batch = min(a.batch, a.n - first)
         for k in range(first, first + batch):
             i = pass_row(a, k)
-            begin, nnz = indptr[i], indptr[i + 1] - indptr[i]
-            prefetch(indptr + pass_row(a, k + 2 * AHEAD))
-            far = pass_row(a, k + AHEAD)
-            prefetch_row(x + indptr[far], col + indptr[far], indptr[far + 1] - indptr[far])
-            many_csr_dot(x + begin, col + begin, nnz, <const W *> w, width, p)
+            nnz = band_row(self, &x, &col, a, k, True)
+            many_csr_dot(x, col, nnz, <const W *> w, width, p)
             band_targets(self, <const W *> w, i)
             if a.batch == 1:
                 pass_rates(s, a, k)
-                if many_step(s, p, u, NULL, 0, squares(x + begin, nnz)):
-                    many_fold(s, w, d, u, 0)
-                many_csr_axpy(x + begin, col + begin, nnz, <const W *> u, w, width)
+                if many_step(s, p, u, NULL, 0, squares(x, nnz)):
+                    many_fold(s, w, self.rows.d, u, 0)
+                many_csr_axpy(x, col, nnz, <const W *> u, w, width)
                 if k % FLUSH == 0:
                     many_flush(s)
             elif gathered:
                 many_pull(s, <const W *> p, u, self.total)
-                many_csr_axpy(x + begin, col + begin, nnz, <const W *> u, gradient, width)
+                many_csr_axpy(x, col, nnz, <const W *> u, <W *> self.g, width)
             else:
                 many_pull(s, <const W *> p, u + (k - first) * width, self.total)
         if a.batch == 1:
             continue
         pass_rates(s, a, b)
         if many_batch(s, self.total, batch, self.c):
-            many_fold(s, w, d, u, 0)
+            many_fold(s, w, self.rows.d, u, 0)
         if gathered:
-            many_add(s, w, gradient, d, self.c)
+            many_add(s, w, <W *> self.g, self.rows.d, self.c)
             continue
-        memset(self.total, 0, width * sizeof(double))
         for k in range(first, first + batch):
-            i = pass_row(a, k)
-            begin, nnz = indptr[i], indptr[i + 1] - indptr[i]
-            many_csr_add(s, x + begin, col + begin, nnz, <const W *> (u + (k - first) * width), self.c, w, self.total)
+            nnz = band_row(self, &x, &col, a, k, False)
+            many_csr_add(s, x, col, nnz, <const W *> (u + (k - first) * width), self.c, w, self.total)
         for k in range(width):
             s.sq[k] += s.scale[k] * s.scale[k] * self.total[k]
             self.total[k] = 0
+
+
+cdef inline idx band_row(Band self, const X **x, const I **col, const Pass *a, idx k, bint more) noexcept nogil:
+    """Row k of a pass: its values and columns, and their number; rows to come are prefetched if there are `more`."""
+    cdef idx d = self.rows.d, i = pass_row(a, k), far = pass_row(a, k + AHEAD)
+    cdef const I *indptr = <const I *> address(self.rows.indptr)
+    cdef const X *data = <const X *> address(self.rows.data)
+    cdef const I *indices = <const I *> address(self.rows.indices)
+    cdef const X *ahead
+    if self.rows.sparse:
+        if more:
+            prefetch(indptr + pass_row(a, k + 2 * AHEAD))
+            prefetch_row(data + indptr[far], indices + indptr[far], indptr[far + 1] - indptr[far])
+        x[0], col[0] = data + indptr[i], indices + indptr[i]
+        return indptr[i + 1] - indptr[i]
+    if self.rows.convert != NULL:
+        self.rows.convert(<const void *> data, d, i, self.block)
+        data = ahead = <const X *> self.block
+    else:
+        ahead = data + far * d
+        data = data + i * d
+    x[0], col[0] = <const X *> self.values, <const I *> self.columns
+    return many_compress(data, ahead, d, <X *> self.values, self.columns)

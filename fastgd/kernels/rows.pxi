@@ -127,6 +127,26 @@ cdef class Rows:
             self.stored = broad[self.n] if wide else narrow[self.n]
 
 
+    def filled(self):
+        """Share of the values that are not zero: of a sample of the rows, if they are dense."""
+        cdef const char *value
+        cdef idx step = max(<idx> 1, self.n // 64), i, j, b, count = 0, seen = 0
+        cdef bint some
+        if self.sparse or self.d == 0:
+            return self.stored / max(1.0, <double> self.n * self.d)
+        with nogil:
+            for i in range((self.n + step - 1) // step):
+                value = <const char *> address(self.data) + i * step * self.d * self.itemsize
+                seen += self.d
+                for j in range(self.d):
+                    some = False
+                    for b in range(self.itemsize):
+                        some |= value[b] != 0
+                    count += some
+                    value += self.itemsize
+        return count / max(1.0, <double> seen)
+
+
 def distinct(const I[::1] indptr, const I[::1] indices, idx d):
     """Whether each row of a sound CSR matrix with d columns has each column at most once, in any order."""
     cdef idx i, k, n = indptr.shape[0] - 1
