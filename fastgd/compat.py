@@ -32,6 +32,7 @@ __all__ = [
     "is_fit_and_score",
     "replace_executor",
     "rows_of",
+    "takes_weight",
     "validation_score",
 ]
 
@@ -105,6 +106,15 @@ def asks_for_responses(scorer):
     if type(scorer) is _MultimetricScorer:
         return all(map(asks_for_responses, scorer._scorers.values()))
     return type(scorer) in (_Scorer, _PassthroughScorer)
+
+
+def takes_weight(scorer, estimator):
+    """Whether a scorer counts row weights, on every version of scikit-learn."""
+    if type(scorer) is _PassthroughScorer:
+        counts = estimator.score
+    else:
+        counts = scorer._score_func if type(scorer) is _Scorer else scorer
+    return "sample_weight" in signature(counts).parameters
 
 
 def is_fit_and_score(task):
