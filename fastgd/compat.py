@@ -140,7 +140,8 @@ def replace_executor(evaluate_candidates, wrap):
     bool
         Whether there was such an executor to replace.
     """
-    names = evaluate_candidates.__code__.co_freevars
+    code = getattr(evaluate_candidates, "__code__", None)
+    names = () if code is None else code.co_freevars
     if "parallel" not in names:
         return False
     cell = evaluate_candidates.__closure__[names.index("parallel")]

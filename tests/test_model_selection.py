@@ -11,6 +11,7 @@ import pickle
 import warnings
 from contextlib import redirect_stdout
 
+import joblib
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -314,23 +315,23 @@ def test_a_metric_without_probabilities_fails_alike():
 # ---- candidates that fail ------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
 @pytest.mark.parametrize("error_score", [np.nan, -3.5])
 def test_a_candidate_that_diverges_harms_no_other(error_score, together):
     X, y = data(load_diabetes, 120)
     X = X.astype(np.float32)
     grid = {"alpha": [1e-300, 10.0, 100.0]}
-    with pytest.warns(FitFailedWarning, match=r"3 fits failed out of a total of 9(.|\n)*overflow"):
-        ours = GridSearchCV(
-            regressor(learning_rate="optimal", max_iter=50), grid, cv=3, error_score=error_score
-        ).fit(X, y)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        theirs = Original(
-            regressor(learning_rate="optimal", max_iter=50), grid, cv=3, error_score=error_score
-        ).fit(X, y)
+    searches, messages = [], []
+    for search in (GridSearchCV, Original):
+        model = regressor(learning_rate="optimal", max_iter=50)
+        with pytest.warns(FitFailedWarning, match=r"3 fits failed out of a total of 9") as record:
+            searches.append(search(model, grid, cv=3, error_score=error_score).fit(X, y))
+        messages += [str(w.message) for w in record if w.category is FitFailedWarning]
+    ours, theirs = searches
+    assert messages[0] == messages[1] and "overflow" in messages[0]
     assert_same_search(ours, theirs, 1e-5)
     assert together == [3, 3, 3]
-    assert "Candidate 0 was fitted alone. Its fit failed with ValueError" in "".join(ours.sharing_report_)
+    assert "Candidate 0 was fitted alone. The fit failed with ValueError" in "".join(ours.sharing_report_)
 
 
 @pytest.mark.parametrize("train_score", [False, True])
@@ -719,7 +720,7 @@ def test_a_transformer_that_draws(together):
     ours = GridSearchCV(pipeline, grid, cv=3).fit(X, y)
     np.random.seed(0)
     assert_same_search(ours, Original(pipeline, grid, cv=3).fit(X, y))
-    assert "an int would let candidates share" in alone(ours, "random_state of step 'truncatedsvd'")
+    assert "an int allows sharing" in alone(ours, "random_state of step 'truncatedsvd'")
     agree(pipeline.set_params(truncatedsvd__random_state=1), grid, X, y)
     assert together == [2, 2, 2]
 
@@ -766,6 +767,33 @@ def test_everything_else_goes_scikit_learns_way(estimator, reason, together):
     alone(results[0], "Candidates 0-1 were fitted alone", reason)
 
 
+@pytest.mark.parametrize(
+    "grid",
+    [
+        {"model__alpha": [1e-3, "strong", None, [1.0]]},
+        {"model__loss": ["hinge", "no such loss", None]},
+        {"model__random_state": [0, None, np.random.RandomState(0), 1.5]},
+        {"model__class_weight": [None, {0: 2.0}, {0: -1.0}, {7: 1.0}]},
+        {"model__batch_size": [1, 1000], "model__alpha": [1e-3, 1e-2]},
+        {"model": ["passthrough", None, LogisticRegression(), SGDClassifier(random_state=1)]},
+        {"scale": [5, None, StandardScaler()], "model__alpha": [1e-3, 1e-2]},
+        {"steps": [[("a", StandardScaler()), ("b", classifier())], [("c", classifier())], []]},
+    ],
+    ids=lambda grid: next(iter(grid)),
+)
+def test_any_grid(grid):
+    X, y = data(load_iris)
+    pipeline = Pipeline([("scale", StandardScaler()), ("model", classifier())])
+    results = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for search in (GridSearchCV, Original):
+            np.random.seed(0)
+            settings = {"cv": 3, "scoring": "accuracy", "refit": False}
+            results.append(search(pipeline, grid, **settings).fit(X, y))
+    assert_same_search(*results)
+
+
 def test_some_share_and_some_do_not(together):
     X, y = data(load_iris)
     grid = [{"alpha": [1e-3, 1e-2, 0.1]}, {"alpha": [1e-3, 1e-2], "average": [True]}]
@@ -798,7 +826,7 @@ def test_callbacks_of_the_estimator(together):
     search = GridSearchCV(estimator, {"alpha": [1e-3, 1e-2]}, cv=3).fit(X, y)
     assert len(epochs) == 7 * 3 * 6
     assert together == []
-    alone(search, "Its callbacks follow")
+    alone(search, "The estimator's callbacks follow")
 
 
 def test_callbacks_of_the_search(together):
@@ -840,17 +868,14 @@ def test_clone_parameters_pickle_and_html():
     assert "best_estimator_" in search._repr_html_()
 
 
-@pytest.mark.parametrize("pre_dispatch", ["2*n_jobs", 1, "all"])
-def test_n_jobs(pre_dispatch):
+@pytest.mark.parametrize(
+    ("backend", "pre_dispatch"), [("loky", "2*n_jobs"), ("threading", 1), ("threading", "all")]
+)
+def test_n_jobs(backend, pre_dispatch):
     X, y = data(load_iris)
     grid = [{"alpha": [1e-3, 1e-2]}, {"average": [True, 10]}]
-    settings = {"n_jobs": 2, "pre_dispatch": pre_dispatch}
-    with (
-        sklearn.utils.parallel_backend("threading")
-        if hasattr(sklearn.utils, "parallel_backend")
-        else warnings.catch_warnings()
-    ):
-        agree(classifier(), grid, X, y, **settings)
+    with joblib.parallel_config(backend=backend):
+        agree(classifier(), grid, X, y, n_jobs=2, pre_dispatch=pre_dispatch)
 
 
 @pytest.mark.parametrize("verbose", [0, 1, 2, 3, 10])

@@ -22,6 +22,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fastgd
 from fastgd import SGDClassifier, SGDClassifierCV, SGDRegressor, SGDRegressorCV
+from fastgd.linear_model import path as module
+from fastgd.linear_model.sharing import fit_together
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -101,6 +103,22 @@ def test_elastic_net_chooses_both_strengths(X, y_real):
         search.best_params_["alpha"],
     )
     assert_array_equal(solution(path), solution(search.best_estimator_))
+
+
+def test_a_fold_is_one_call_for_the_whole_path(X, y_real, monkeypatch):
+    calls = []
+
+    def spy(estimators, given, y, *, rows, **kwargs):
+        calls.append((len(estimators), given is X, rows))
+        return fit_together(estimators, given, y, rows=rows, **kwargs)
+
+    monkeypatch.setattr(module, "fit_together", spy)
+    ratios = {"penalty": "elasticnet", "l1_ratios": [0.1, 0.9]}
+    SGDRegressorCV(alphas=ALPHAS, cv=KFold(4), **ratios, **EPOCHS).fit(X, y_real)
+    assert len(calls) == 4
+    for (count, same, rows), (train, _) in zip(calls, KFold(4).split(X), strict=True):
+        assert count == 6 and same
+        assert_array_equal(rows, train)
 
 
 def test_without_elastic_net_there_is_no_share_to_choose(X, y_real):
