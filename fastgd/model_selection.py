@@ -49,7 +49,8 @@ class _Sharing:
         self.sharing_report_ = []
 
         def fold_by_fold(parallel):
-            return _FoldByFold(self, getattr(parallel, "parallel", parallel))
+            known = isinstance(parallel, _FoldByFold)
+            return _FoldByFold(self, parallel.parallel if known else parallel)
 
         if not replace_executor(evaluate_candidates, fold_by_fold):
             self.sharing_report_.append(
@@ -296,15 +297,16 @@ def _set_up(candidate, estimator):
 
 
 def _row_numbers(candidate):
-    """Fold -> (training rows, test rows), as non-negative numbers; empty if they are not rows."""
+    """Fold -> (training rows, test rows), as non-negative numbers; empty if one fold has none."""
     everything = np.arange(_length(candidate.X))
     try:
-        return {
+        folds = {
             fold: (everything[np.asarray(task["train"])], everything[np.asarray(task["test"])])
             for fold, (_, task) in candidate.tasks.items()
         }
     except IndexError:
         return {}
+    return folds if all(len(part) for rows in folds.values() for part in rows) else {}
 
 
 def _length(X):
@@ -366,17 +368,17 @@ def _general_reason(search, y, folds):
     if y is None:
         return "y is not one column of numbers or strings."
     if not folds:
-        return "The splits of cv are not arrays of row numbers within X."
+        return "The splits of cv are not all arrays of row numbers within X."
     return None
 
 
 def _reason(candidate):
     """Why a candidate cannot share by itself; None if it can. Finds its row weights."""
     try:
-        if get_tags(candidate.model).input_tags.pairwise:
-            return "X is a matrix of pairs of rows."
-        reason = _pipeline_reason(candidate.model) if candidate.piped else None
-        return reason or why_not(candidate.last) or _take_fit_params(candidate)
+        reason = why_not(candidate.last)
+        if reason is None and candidate.piped:
+            reason = _pipeline_reason(candidate.model)
+        return reason or _take_fit_params(candidate)
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         return f"The estimator is not sound. {error}"  # no steps, for example: left to its own fit
 
@@ -397,6 +399,8 @@ def _pipeline_reason(pipeline):
             )
     if getattr(pipeline, "_skl_callbacks", None):
         return "The callbacks of the pipeline follow single fits."
+    if get_tags(pipeline).input_tags.pairwise:
+        return "X is a matrix of pairs of rows, of which a fold takes some columns only."
     return None
 
 

@@ -433,6 +433,25 @@ def test_splitters(together):
     assert together == [2] * (4 + 3 + 3 + 3 + 2 + 3)
 
 
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_fold_without_rows_fails_alike(part):
+    X, y = data(load_iris)
+    some, none = np.arange(100), np.array([], dtype=int)
+    cv = [(some, np.arange(100, 150)), (none, some) if part == "train" else (some, none)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search = agree(classifier(), {"alpha": [1e-3, 1e-2]}, X, y, cv=cv, refit=False)
+    assert np.isnan(search.cv_results_["split1_test_score"]).all()
+    alone(search, "not all arrays of row numbers within X")
+
+
+def test_rows_beyond_x():
+    X, y = data(load_iris)
+    for search in (GridSearchCV, Original):
+        with pytest.raises(IndexError):
+            search(classifier(), {"alpha": [1e-3, 1e-2]}, cv=[([0, 60, 1], [150])]).fit(X, y)
+
+
 def test_rows_in_any_order_and_more_than_once():
     X, y = data(load_iris)
     draws = np.random.RandomState(0)
@@ -607,9 +626,18 @@ def test_x_is_not_copied_for_a_fold(monkeypatch):
         seen.append((X, rows))
         return fit_together(estimators, X, y, rows=rows, **kwargs)
 
+    sliced = []
+    rows_of = fastgd.model_selection.rows_of
     monkeypatch.setattr(fastgd.model_selection, "fit_together", spy)
+    monkeypatch.setattr(
+        fastgd.model_selection,
+        "rows_of",
+        lambda given, rows: sliced.append(given) or rows_of(given, rows),
+    )
     cv = KFold(3)
-    GridSearchCV(classifier(max_iter=1), {"alpha": [1e-3, 1e-2]}, cv=cv).fit(X, y)
+    search = GridSearchCV(classifier(max_iter=1), {"alpha": [1e-3, 1e-2]}, cv=cv, return_train_score=True)
+    search.fit(X, y)
+    assert len(sliced) == 6 and all(given is y for given in sliced)
     for (given, rows), (train, _) in zip(seen, cv.split(X), strict=True):
         assert given is X
         assert_array_equal(rows, train)

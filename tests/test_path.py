@@ -25,7 +25,10 @@ from fastgd import SGDClassifier, SGDClassifierCV, SGDRegressor, SGDRegressorCV
 from fastgd.linear_model import path as module
 from fastgd.linear_model.sharing import fit_together
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:The least populated class in y:UserWarning"),
+]
 
 BOTH = [(SGDClassifierCV, SGDClassifier), (SGDRegressorCV, SGDRegressor)]
 ALPHAS = [1.0, 1e-1, 1e-3]
