@@ -32,6 +32,7 @@ __all__ = [
     "is_fit_and_score",
     "replace_executor",
     "rows_of",
+    "takes_weight",
     "validation_score",
 ]
 
@@ -107,6 +108,15 @@ def asks_for_responses(scorer):
     return type(scorer) in (_Scorer, _PassthroughScorer)
 
 
+def takes_weight(scorer, estimator):
+    """Whether a scorer counts row weights, on every version of scikit-learn."""
+    if type(scorer) is _PassthroughScorer:
+        counts = estimator.score
+    else:
+        counts = scorer._score_func if type(scorer) is _Scorer else scorer
+    return "sample_weight" in signature(counts).parameters
+
+
 def is_fit_and_score(task):
     """Whether a task, as joblib takes it, is scikit-learn's fit and score of a candidate on a fold."""
     return getattr(task[0], "function", None) is _fit_and_score
@@ -130,7 +140,8 @@ def replace_executor(evaluate_candidates, wrap):
     bool
         Whether there was such an executor to replace.
     """
-    names = evaluate_candidates.__code__.co_freevars
+    code = getattr(evaluate_candidates, "__code__", None)
+    names = () if code is None else code.co_freevars
     if "parallel" not in names:
         return False
     cell = evaluate_candidates.__closure__[names.index("parallel")]

@@ -39,7 +39,7 @@ from .linear_model.sharing import answering, fit_together, group_key, raw_scores
 __all__ = ["GridSearchCV", "RandomizedSearchCV"]
 
 KEY_NAMES = ("loss", "batch_size", "fit_intercept", "shuffle", "random_state", "validation_fraction")
-ALONE = f"No other candidate agrees with it in {', '.join(KEY_NAMES)} and what precedes the last step."
+ALONE = f"No other candidate agrees in {', '.join(KEY_NAMES)} and in what precedes the last step."
 
 
 class _Sharing:
@@ -49,11 +49,12 @@ class _Sharing:
         self.sharing_report_ = []
 
         def fold_by_fold(parallel):
-            return _FoldByFold(self, getattr(parallel, "parallel", parallel))
+            known = isinstance(parallel, _FoldByFold)
+            return _FoldByFold(self, parallel.parallel if known else parallel)
 
         if not replace_executor(evaluate_candidates, fold_by_fold):
             self.sharing_report_.append(
-                "All candidates were fitted alone. This version of scikit-learn is not known to fastgd."
+                "All candidates were fitted alone. Their tasks are handed out in a way unknown to fastgd."
             )
         further = {} if callback_ctx is None else {"callback_ctx": callback_ctx}
         super()._run_search(evaluate_candidates, **further)
@@ -67,8 +68,9 @@ class GridSearchCV(_Sharing, _GridSearchCV):
     SGDClassifier or SGDRegressor, alone or as the last step of a `Pipeline`, share what they can. They
     have to agree in loss, batch_size, fit_intercept, shuffle and random_state, an int (with
     early_stopping, in validation_fraction, too); alpha, penalty, l1_ratio, the learning rate, the
-    stopping rule, class weights and the parameters of the loss may differ. All others are fitted one
-    by one, as scikit-learn does.
+    stopping rule, class weights and the parameters of the loss may differ. Transformers are fitted once
+    per fold and setting, if their own `random_state` is not None. All others are fitted one by one, as
+    scikit-learn does.
 
     Parameters
     ----------
@@ -291,19 +293,20 @@ def _set_up(candidate, estimator):
     try:
         candidate.model = clone(estimator).set_params(**parameters)
     except Exception as error:
-        candidate.reason = f"Its parameters cannot be set. {error}"
+        candidate.reason = f"The parameters cannot be set. {error}"
 
 
 def _row_numbers(candidate):
-    """Fold -> (training rows, test rows), as non-negative numbers; empty if they are not rows."""
+    """Fold -> (training rows, test rows), as non-negative numbers; empty if one fold has none."""
     everything = np.arange(_length(candidate.X))
     try:
-        return {
+        folds = {
             fold: (everything[np.asarray(task["train"])], everything[np.asarray(task["test"])])
             for fold, (_, task) in candidate.tasks.items()
         }
     except IndexError:
         return {}
+    return folds if all(len(part) for rows in folds.values() for part in rows) else {}
 
 
 def _length(X):
@@ -365,19 +368,19 @@ def _general_reason(search, y, folds):
     if y is None:
         return "y is not one column of numbers or strings."
     if not folds:
-        return "The splits of cv are not arrays of row numbers within X."
+        return "The splits of cv are not all arrays of row numbers within X."
     return None
 
 
 def _reason(candidate):
     """Why a candidate cannot share by itself; None if it can. Finds its row weights."""
-    if get_tags(candidate.model).input_tags.pairwise:
-        return "Its X is a matrix of pairs of rows."
-    if candidate.piped:
-        reason = _pipeline_reason(candidate.model)
-        if reason:
-            return reason
-    return why_not(candidate.last) or _take_fit_params(candidate)
+    try:
+        reason = why_not(candidate.last)
+        if reason is None and candidate.piped:
+            reason = _pipeline_reason(candidate.model)
+        return reason or _take_fit_params(candidate)
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        return f"The estimator is not sound. {error}"  # no steps, for example: left to its own fit
 
 
 def _pipeline_reason(pipeline):
@@ -392,10 +395,12 @@ def _pipeline_reason(pipeline):
         if _draws(step):
             return (
                 f"random_state of step {name!r} is None, so every fit of it draws anew; "
-                "an int would let candidates share it."
+                "an int allows sharing."
             )
     if getattr(pipeline, "_skl_callbacks", None):
-        return "The callbacks of its pipeline follow single fits."
+        return "The callbacks of the pipeline follow single fits."
+    if get_tags(pipeline).input_tags.pairwise:
+        return "X is a matrix of pairs of rows, of which a fold takes some columns only."
     return None
 
 
@@ -415,7 +420,7 @@ def _take_fit_params(candidate):
         try:
             last, candidate.before = _by_step(candidate.model, given)
         except Exception as error:  # the same error comes from the fit itself
-            return f"The parameters of fit do not suit it. {error}"
+            return f"The parameters of fit do not suit the pipeline. {error}"
     weight = last.pop("sample_weight", None)
     if last:
         return f"fit is given {', '.join(sorted(last))}, which shared passes do not take."
@@ -596,7 +601,7 @@ def _fit(group, fold, number, n_jobs):
     for candidate, (outcome, reason) in zip(group, outcomes, strict=True):
         if isinstance(outcome, Exception):
             kind = type(outcome).__name__
-            _note(candidate, number, f"Its fit failed with {kind}; scikit-learn was left to report it.")
+            _note(candidate, number, f"The fit failed with {kind}; scikit-learn was left to report it.")
             continue
         if reason is not None:
             _note(candidate, number, reason)

