@@ -136,7 +136,9 @@ def _waves(members, problem, workers):
     affordable = BUDGET * free / (3 * max(1, problem.rows.d) * problem.dtype.itemsize * workers)
     vectors = min(affordable // lanes, -(-len(members) // (lanes * workers)))
     most = lanes * max(1, int(vectors))
-    return [members[k : k + most] for k in range(0, len(members), most)]
+    parts = -(-len(members) // most)
+    # neighbours, such as the classes of one candidate, stop at the same time: to different parts
+    return [members[k::parts] for k in range(parts)]
 
 
 class Band:
