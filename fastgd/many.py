@@ -28,12 +28,13 @@ from .training import (
     FitResult,
     Overflow,
     ending,
+    report,
     train,
     unit_weight,
     untrained,
 )
 
-__all__ = ["train_all", "why_alone"]
+__all__ = ["train_all", "train_one", "why_alone", "worthwhile"]
 
 BUDGET = 0.25  # share of the free memory that the weights of a band may take
 UNKNOWN_MEMORY = 1 << 32  # where the system does not tell how much is free
@@ -85,10 +86,11 @@ def train_all(problems, plans, make_order, n_jobs=None):
     tasks = []
     groups = {}
     for i, (problem, plan) in enumerate(zip(problems, plans, strict=True)):
-        groups.setdefault(i if why_alone(plan) else _key(problem, plan), []).append(i)
+        alone = problem.classes == 1 and why_alone(plan)
+        groups.setdefault(i if alone else _key(problem, plan), []).append(i)
     for members in groups.values():
         first = problems[members[0]]
-        if worthwhile(len(members), first.dtype, first.rows.sparse):
+        if first.classes > 1 or worthwhile(len(members), first.dtype, first.rows.sparse):
             tasks += [(part, True) for part in _waves(members, first, workers)]
         else:
             tasks += [([i], False) for i in members]
@@ -117,10 +119,20 @@ def train_all(problems, plans, make_order, n_jobs=None):
     return results
 
 
+def train_one(problem, plan, order, task=None, snapshot=None):
+    """`train`, also of a softmax."""
+    if problem.classes == 1:
+        return train(problem, plan, order, task, snapshot)
+    (result,) = Band([problem], [plan]).train(order, task, snapshot)
+    if isinstance(result, Overflow):
+        raise result
+    return result
+
+
 def _key(problem, plan):
     """What the models of a band have in common."""
     batch = plan.batch_size, plan.relative_weights
-    return plan.loss.name, plan.fit_intercept, batch, problem.t, id(problem.chosen)
+    return plan.loss.name, problem.classes, plan.fit_intercept, batch, problem.t, id(problem.chosen)
 
 
 def _waves(members, problem, workers):
@@ -132,22 +144,26 @@ def _waves(members, problem, workers):
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         free = UNKNOWN_MEMORY
-    lanes = VECTOR // problem.dtype.itemsize
-    affordable = BUDGET * free / (3 * max(1, problem.rows.d) * problem.dtype.itemsize * workers)
-    vectors = min(affordable // lanes, -(-len(members) // (lanes * workers)))
-    most = lanes * max(1, int(vectors))
+    lanes = VECTOR // problem.dtype.itemsize if problem.classes == 1 else 1
+    size = 3 * max(1, problem.rows.d) * problem.classes * problem.dtype.itemsize
+    affordable = BUDGET * free / (size * workers)
+    most = lanes * max(1, int(min(affordable // lanes, -(-len(members) // (lanes * workers)))))
     parts = -(-len(members) // most)
     # neighbours, such as the classes of one candidate, stop at the same time: to different parts
     return [members[k::parts] for k in range(parts)]
 
 
 class Band:
-    """A band in training. Arrays of numbers have one column per lane; `live` says whose a lane is."""
+    """A band in training.
+
+    The models that still train are numbered by their `live` place; each has `classes` neighbouring
+    lanes of the weights and numbers, one unless it is a softmax.
+    """
 
     def __init__(self, problems, plans):
         first = problems[0]
         self.problems, self.plans = problems, plans
-        self.dtype = first.dtype
+        self.dtype, self.classes = first.dtype, first.classes
         self.d = first.rows.d
         self.n = first.rows.n if first.chosen is None else len(first.chosen)
         plan = plans[0]
@@ -162,25 +178,34 @@ class Band:
         for name in ("scale", "carried", "product"):
             self[name][:] = 1
         # lanes beyond the models have weight zero, and idle
-        for lane, (problem, plan) in enumerate(zip(problems, plans, strict=True)):
+        for place, (problem, plan) in enumerate(zip(problems, plans, strict=True)):
+            lanes = self._lanes(place)
             unit = unit_weight(problem, plan)
-            self["parameter"][lane] = plan.parameter
-            self["l2"][lane] = plan.l2
-            self["positive"][lane] = problem.weight_pos / unit
-            self["negative"][lane] = problem.weight_neg / unit
-            self["target"][lane] = problem.column if problem.label is None else problem.label
-            self["intercept"][lane] = problem.intercept
+            self["parameter"][lanes] = plan.parameter
+            self["l2"][lanes] = plan.l2
+            self["positive"][lanes] = problem.weight_pos / unit
+            self["negative"][lanes] = problem.weight_neg / unit
+            self["target"][lanes] = problem.column if problem.label is None else problem.label
+            self["intercept"][lanes] = problem.intercept
             if problem.coef is not None:
-                self.w[:, lane] = problem.coef
+                self.w[:, lanes] = problem.coef.reshape(self.classes, self.d).T
         self._hand_over()
 
     def __getitem__(self, name):
         """One number of each lane, a view."""
         return self.numbers[FIELD[name]]
 
+    def _lanes(self, place):
+        return slice(place * self.classes, (place + 1) * self.classes)
+
+    def _sums(self, name):
+        """Sums of a number over the lanes of each live model."""
+        lanes = self[name][: len(self.live) * self.classes]
+        return lanes.reshape(-1, self.classes).sum(axis=1)
+
     def _width(self, models):
-        lanes = VECTOR // self.dtype.itemsize
-        return -(-models // lanes) * lanes
+        vector = VECTOR // self.dtype.itemsize
+        return -(-models * self.classes // vector) * vector
 
     def _hand_over(self):
         """Make the kernels' view of the weights and numbers."""
@@ -197,6 +222,7 @@ class Band:
             loss=self.plans[0].loss.number,
             labels=first.label is not None,
             fit_intercept=self.plans[0].fit_intercept,
+            classes=self.classes,
             zeros=first.rows.filled() < FEW,
         )
         per_segment = SEGMENT / max(1.0, first.values_per_row) / width
@@ -206,11 +232,11 @@ class Band:
         self.segments = [(k, min(k + size, self.n)) for k in range(0, self.n, size)]
 
     def _schedules(self):
-        """Distinct schedules of the lanes, as (schedule, factor), and which of them a lane has."""
+        """Distinct schedules, as (schedule, factor), and which of them a lane has."""
         places, which = {}, np.zeros(self.w.shape[1], np.int32)
-        for lane, i in enumerate(self.live):
+        for place, i in enumerate(self.live):
             key = (self.plans[i].schedule, self.factor[i])
-            which[lane] = places.setdefault(key, len(places))
+            which[self._lanes(place)] = places.setdefault(key, len(places))
         return list(places), which
 
     def _rates(self, schedules, t, steps):
@@ -232,17 +258,33 @@ class Band:
             self.band.run(order, start, stop, rates, which, self.batch)
             self.t += steps
         self.band.end_epoch()
-        loss = self["loss_sum"] / self.n
-        objective = loss + self["penalty_sum"] / self.n
-        moved = np.hypot(np.sqrt(self["moved"]), self["intercept"] - before)
-        lanes = len(self.live)
-        return np.array([loss, objective, rates[which, -1], moved])[:, :lanes]
+        self["moved"][:] += (self["intercept"] - before) ** 2
+        loss = self._sums("loss_sum") / self.n
+        objective = loss + self._sums("penalty_sum") / self.n
+        rate = rates[which[: len(self.live) * self.classes : self.classes], -1]
+        return np.array([loss, objective, rate, np.sqrt(self._sums("moved"))])
 
-    def _weights(self, lane):
-        return self.w[:, lane].copy(), float(self["intercept"][lane])
+    def _weights(self, place):
+        """Copies of a live model's weights and intercept; of a softmax (classes, d) and (classes,)."""
+        coef, intercept = (
+            self.w[:, self._lanes(place)].T.copy(),
+            self["intercept"][self._lanes(place)].copy(),
+        )
+        return (coef, intercept) if self.classes > 1 else (coef[0], float(intercept[0]))
 
-    def train(self, order):
-        """Run epochs until every model has stopped; a list of FitResult or Overflow."""
+    def train(self, order, task=None, snapshot=None):
+        """Run epochs until every model has stopped.
+
+        Parameters
+        ----------
+        order : kernels.Order
+        task, snapshot
+            As of `training.train`, for a band of one model.
+
+        Returns
+        -------
+        list of FitResult or Overflow
+        """
         plans, models = self.plans, len(self.plans)
         tol = np.array([-np.inf if plan.tol is None else plan.tol for plan in plans])
         limit = np.array([plan.n_iter_no_change for plan in plans])
@@ -252,77 +294,93 @@ class Band:
         self.kept = {}  # best weights of those that restore them
         self.seen = []  # an array of (columns of the history, models) per epoch
         self.results = [None] * models
-        self.validated = any(problem.validate is not None for problem in self.problems)
+        validated = any(problem.validate is not None for problem in self.problems)
         clock = time.perf_counter
         began = clock()
         epoch = 0
         try:
             while len(self.live):
                 epoch += 1
+                if task is not None:
+                    task.epoch_begin()
                 live = self.live
                 row = np.full((len(COLUMNS), models), np.nan)
                 row[:4, live] = columns = self._epoch(order)
                 row[4, live] = clock() - began
-                finite = np.isfinite(self["size"][: len(live)])
+                finite = np.isfinite(self._sums("size"))
                 score = -columns[1]
-                if self.validated:
+                if validated:
                     row[5, live[finite]] = valid = self._validate(np.flatnonzero(finite))
                     score[finite] = np.where(early[live[finite]], valid, score[finite])
                 self.seen.append(row)
+                if plans[0].verbose:
+                    report(epoch, *self._weights(0), epoch * self.n, self._so_far())
                 self._keep_best(live, finite, score)
                 # as `_Patience`, for all models at once
                 late = score < self.best[live] + tol[live]
                 self.waited[live] = np.where(late, self.waited[live] + 1, 0)
                 self.best[live] = np.fmax(self.best[live], score)
                 plateau = self._cut_rates(live, finite & (self.waited[live] >= limit[live]))
-                for lane in np.flatnonzero(~finite):
-                    self.results[live[lane]] = Overflow(epoch, float(columns[2, lane]))
-                for lane in np.flatnonzero(finite & (plateau | (most[live] <= epoch))):
-                    self._finish(lane, epoch, plateau[lane])
+                asked = task is not None and finite[0] and self._tell(task, snapshot)
+                for place in np.flatnonzero(~finite):
+                    self.results[live[place]] = Overflow(epoch, float(columns[2, place]))
+                for place in np.flatnonzero(finite & (plateau | asked | (most[live] <= epoch))):
+                    self._finish(place, epoch, plateau[place], asked)
                 self._drop()
         except (KeyboardInterrupt, Exception) as error:
             self.band.end_epoch()
-            if not self.seen or not np.isfinite(self["size"][: len(self.live)]).all():
+            if not self.seen or not np.isfinite(self._sums("size")).all():
                 raise
-            for lane in range(len(self.live)):
-                self._finish(lane, epoch, False, error)
+            for place in range(len(self.live)):
+                self._finish(place, epoch, False, error=error)
         return self.results
 
-    def _validate(self, lanes):
-        """Scores of the models of some lanes on their validation sets; NaN for those without one."""
-        scores = np.full(len(lanes), np.nan)
-        for k, lane in enumerate(lanes):
-            problem = self.problems[self.live[lane]]
+    def _tell(self, task, snapshot):
+        """Whether a callback asks to stop."""
+        return task.epoch_end(lambda: snapshot(*self._weights(0)), self._so_far())
+
+    def _so_far(self):
+        """Columns of the first model's history until now: name -> list of floats."""
+        return {name: [row[k, 0] for row in self.seen] for k, name in enumerate(self._columns(0))}
+
+    def _columns(self, i):
+        """Names of the columns of a model's history."""
+        return COLUMNS if self.problems[i].validate is not None else COLUMNS[:-1]
+
+    def _validate(self, places):
+        """Scores of live models on their validation sets; NaN for those without one."""
+        scores = np.full(len(places), np.nan)
+        for k, place in enumerate(places):
+            problem = self.problems[self.live[place]]
             if problem.validate is not None:
-                coef, intercept = self._weights(lane)
-                scores[k] = problem.validate(coef, intercept, self["carried"][lane])
+                carried = self["carried"][place * self.classes]
+                scores[k] = problem.validate(*self._weights(place), carried)
         return scores
 
     def _keep_best(self, live, finite, score):
-        for lane in np.flatnonzero(finite):
-            i = live[lane]
-            if self.plans[i].restore_best and (i not in self.kept or score[lane] > self.best[i]):
-                self.kept[i] = self._weights(lane)
+        for place in np.flatnonzero(finite):
+            i = live[place]
+            if self.plans[i].restore_best and (i not in self.kept or score[place] > self.best[i]):
+                self.kept[i] = self._weights(place)
 
     def _cut_rates(self, live, plateau):
         """Those of the models on a plateau that stop: the others go on at a smaller learning rate."""
-        for lane in np.flatnonzero(plateau):
-            i = live[lane]
+        for place in np.flatnonzero(plateau):
+            i = live[place]
             plan = self.plans[i]
             cut = plan.schedule.plateau_cut
             if cut is not None and plan.eta0 * self.factor[i] > 1e-6:
                 self.factor[i] /= cut
                 self.waited[i] = 0
-                plateau[lane] = False
+                plateau[place] = False
         return plateau
 
-    def _finish(self, lane, epoch, plateau, error=None):
+    def _finish(self, place, epoch, plateau, stopped=False, error=None):
         """The result of a model that ends here."""
-        i = self.live[lane]
+        i = self.live[place]
         restored = i in self.kept
-        coef, intercept = self.kept.pop(i) if restored else self._weights(lane)
+        coef, intercept = self.kept.pop(i) if restored else self._weights(place)
         n_iter = len(self.seen)
-        columns = len(COLUMNS) if self.problems[i].validate is not None else len(COLUMNS) - 1
         table = np.array([row[:, i] for row in self.seen])
         self.results[i] = FitResult(
             coef=coef,
@@ -331,20 +389,21 @@ class Band:
             average_intercept=0.0,
             n_iter=n_iter,
             steps=n_iter * self.steps,
-            history={name: table[:, k].copy() for k, name in enumerate(COLUMNS[:columns])},
-            stop_reason=ending(self.plans[i], epoch, plateau, restored, error),
+            history={name: table[:, k].copy() for k, name in enumerate(self._columns(i))},
+            stop_reason=ending(self.plans[i], epoch, plateau, restored, error, stopped),
+            stopped=stopped,
             failure=error,
         )
 
     def _drop(self):
         """Take out the models that have a result."""
-        stay = np.array([lane for lane, i in enumerate(self.live) if self.results[i] is None], int)
+        stay = np.array([place for place, i in enumerate(self.live) if self.results[i] is None], int)
         if len(stay) == len(self.live):
             return
         self.live = self.live[stay]
         if not len(stay):
             return
-        width = self._width(len(stay))
-        lanes = np.concatenate([stay, np.full(width - len(stay), stay[0])])
+        lanes = (stay[:, None] * self.classes + np.arange(self.classes)).ravel()
+        lanes = np.concatenate([lanes, np.full(self._width(len(stay)) - len(lanes), lanes[0])])
         self.w, self.numbers = self.w[:, lanes], self.numbers[:, lanes]
         self._hand_over()

@@ -28,6 +28,7 @@ __all__ = [
     "Problem",
     "ending",
     "objective_check",
+    "report",
     "train",
     "unit_weight",
     "untrained",
@@ -64,6 +65,9 @@ class Problem:
         The code that counts as +1; all others are -1.
     column : int
         Which of several targets.
+    classes : int
+        Softmax over so many label codes (any `label`); `coef` and `intercept` then have the shapes
+        (classes, d) and (classes,), and `weight_pos` is an array of class weights.
     dtype : dtype, or None for that of the targets
         Type of the weights.
     weight : ndarray of shape (n,), or None
@@ -86,6 +90,7 @@ class Problem:
     targets: np.ndarray
     label: int = None
     column: int = 0
+    classes: int = 1
     dtype: np.dtype = None
     weight: np.ndarray = None
     weight_pos: float = 1.0
@@ -216,7 +221,7 @@ def train(problem, plan, order, task=None, snapshot=None):
                 if plan.early_stopping:
                     score = validation
             if plan.verbose:
-                _report(epoch, run, history.columns())
+                report(epoch, run.coef, run.intercept, epoch * run.n, history.columns())
             if plan.restore_best and (best is None or score > patience.best):
                 best = run.weights()
             stop = patience.exhausted(score)
@@ -398,28 +403,37 @@ def unit_weight(problem, plan):
     """What row weights are divided by: in batches, where they count repetitions, their mean."""
     if plan.batch_size == 1 or not plan.relative_weights:
         return 1.0
-    if problem.weight is None and problem.weight_pos == problem.weight_neg:
-        return problem.weight_pos
     rows = slice(None) if problem.chosen is None else problem.chosen
     return float(_row_weights(problem, rows).mean())
 
 
 def _row_weights(problem, rows):
-    weight = np.where(problem.targets_of(rows) > 0, problem.weight_pos, problem.weight_neg)
+    if problem.classes > 1:
+        weight = problem.weight_pos[problem.targets[rows]]
+    else:
+        weight = np.where(problem.targets_of(rows) > 0, problem.weight_pos, problem.weight_neg)
     return weight if problem.weight is None else weight * problem.weight[rows]
 
 
-def _report(epoch, run, columns):
-    """The lines of scikit-learn's verbose mode, which programs read."""
+def report(epoch, coef, intercept, t, columns):
+    """Print the lines of scikit-learn's verbose mode, which programs read."""
     now = {name: values[-1] for name, values in columns.items()}
     score = f", Validation score: {now['validation_score']:f}" if "validation_score" in now else ""
     print(f"-- Epoch {epoch}")
     print(
-        f"Norm: {np.linalg.norm(run.coef):.2f}, NNZs: {np.count_nonzero(run.coef)}, "
-        f"Bias: {run.intercept:.6f}, T: {epoch * run.n}, Avg. loss: {now['loss']:f}, "
-        f"Objective: {now['objective']:f}{score}"
+        f"Norm: {np.linalg.norm(coef):.2f}, NNZs: {np.count_nonzero(coef)}, "
+        f"Bias: {np.linalg.norm(intercept) if np.ndim(intercept) else intercept:.6f}, T: {t}, "
+        f"Avg. loss: {now['loss']:f}, Objective: {now['objective']:f}{score}"
     )
     print(f"Total training time: {now['seconds']:.2f} seconds.")
+
+
+def _total_loss(problem, plan, rows, raw, weight):
+    """Weighted sum of the losses of raw predictions for some rows."""
+    if problem.classes > 1:
+        right = raw[np.arange(len(rows)), problem.targets[rows]]
+        return float(weight @ (np.logaddexp.reduce(raw, axis=1) - right))
+    return plan.loss.total(problem.targets_of(rows), np.ascontiguousarray(raw), weight, plan.parameter)
 
 
 def objective_check(problems, plan, coefs, intercepts, scores):
@@ -443,10 +457,9 @@ def objective_check(problems, plan, coefs, intercepts, scores):
     penalties = np.zeros(len(problems))
     if plan.learning_rate not in RULES:
         wide = coefs.astype(np.float64)
-        penalties += plan.l1 * np.abs(wide).sum(axis=1) + 0.5 * plan.l2 * np.einsum(
-            "md,md->m", wide, wide
-        )
-        penalties += (plan.nu or 0.0) * np.asarray(intercepts)
+        each = plan.l1 * np.abs(wide).sum(axis=1) + 0.5 * plan.l2 * (wide**2).sum(axis=1)
+        each += (plan.nu or 0.0) * np.asarray(intercepts)
+        penalties += each.reshape(len(problems), -1).sum(axis=1)
     n, chosen = problems[0].rows.n, problems[0].chosen
     n = n if chosen is None else len(chosen)
     for stride in dict.fromkeys((max(1, n // CHECKED_ROWS), 1)):
@@ -454,12 +467,13 @@ def objective_check(problems, plan, coefs, intercepts, scores):
         sums = np.zeros((len(problems), 3))  # of losses, of losses at zero, and of weights
         for start, stop in _pieces(len(rows), CHECKED_AT_ONCE):
             part = rows[start:stop]
-            zero = np.zeros(len(part))
-            for model, (problem, raw) in enumerate(zip(problems, scores(part).T, strict=True)):
-                y, weight = problem.targets_of(part), _row_weights(problem, part).astype(np.float64)
+            raw = scores(part)
+            for model, problem in enumerate(problems):
+                weight = _row_weights(problem, part).astype(np.float64)
+                own = raw if problem.classes > 1 else raw[:, model]
                 sums[model] += (
-                    plan.loss.total(y, np.ascontiguousarray(raw), weight, plan.parameter),
-                    plan.loss.total(y, zero, weight, plan.parameter),
+                    _total_loss(problem, plan, part, own, weight),
+                    _total_loss(problem, plan, part, np.zeros_like(own), weight),
                     weight.sum(),
                 )
         # as the steps see it: one row at a time, weights multiply; batches take them as repetitions

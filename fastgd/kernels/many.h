@@ -256,6 +256,7 @@ template <typename X> inline double squares(const X *x, idx n) {
 /* What the models are and how far they have come: arrays of `width` numbers each. */
 struct Models {
     idx width;
+    idx classes; /* softmax: each model has so many neighbouring lanes; else 1 */
     int loss, fit_intercept;
     double smallest;                                       /* scale below which it goes into the weights */
     double *parameter, *l2, *positive, *negative, *target; /* fixed; target: label, or column of y */
@@ -274,6 +275,42 @@ inline void many_labels(const Models *s, double code, double weight) {
         s->weight[m] = weight * (is ? s->positive[m] : s->negative[m]);
     }
 }
+
+/* Softmax, for a row whose label is `code`: leaves the gradients in y, as `Given` expects them, the row's weight in
+ * weight, and counts the loss, times that weight if `weigh`, in the first lane of each model. */
+template <typename W>
+FASTGD_NOINLINE void many_softmax(const Models *s, const W *p, idx code, double weight, bool weigh) {
+    const idx classes = s->classes;
+    double *FASTGD_RESTRICT y = s->y;
+    const double *FASTGD_RESTRICT scale = s->scale, *FASTGD_RESTRICT intercept = s->intercept;
+    FASTGD_SIMD
+    for (idx m = 0; m < s->width; m++) y[m] = scale[m] * (double)p[m] + intercept[m];
+    for (idx first = 0; first + classes <= s->width; first += classes) {
+        double *FASTGD_RESTRICT raw = y + first;
+        const double own = weight * s->positive[first + code], right = raw[code];
+        double largest = raw[0], sum = 0;
+        for (idx c = 1; c < classes; c++) largest = raw[c] > largest ? raw[c] : largest;
+        FASTGD_SIMD_SUM(sum)
+        for (idx c = 0; c < classes; c++) {
+            raw[c] = exp_(raw[c] - largest);
+            sum += raw[c];
+        }
+        const double inverse = 1 / sum;
+        FASTGD_SIMD
+        for (idx c = 0; c < classes; c++) {
+            raw[c] *= inverse;
+            s->weight[first + c] = own;
+        }
+        raw[code] -= 1;
+        s->loss_sum[first] += (weigh ? own : 1) * (log(sum) + largest - right);
+    }
+}
+
+/* What stands for the loss when its gradient is known already, in place of the target. */
+struct Given : Pointwise<Given> {
+    static FASTGD_INLINE double value(double, double, double) { return 0; }
+    static FASTGD_INLINE double gradient(double y, double, double) { return y; }
+};
 
 /* p += the steps of the block's earlier rows: r of them in u, g: x_r . x_s. */
 template <typename W>
@@ -358,9 +395,14 @@ inline bool many_batch(const Models *s, double *total, double rows, double *c) {
     return faded != 0;
 }
 
-template <typename W> inline bool many_step(const Models *s, W *p, W *u, const double *g, int r, double xx) {
+template <typename W>
+inline bool many_step(const Models *s, W *p, W *u, const double *g, int r, double xx, idx code, double weight) {
     many_correct(s, p, u, g, r);
     u += r * s->width;
+    if (s->classes > 1) {
+        many_softmax(s, p, code, weight, false);
+        return many_step_as<Given, W>(s, p, u, xx);
+    }
     switch (s->loss) {
 #define FASTGD_CASE(name, type, task, parameter, default_)                                          \
     case LOSS_##name:                                                                               \
@@ -371,7 +413,12 @@ template <typename W> inline bool many_step(const Models *s, W *p, W *u, const d
     return false;
 }
 
-template <typename W> inline void many_pull(const Models *s, const W *p, W *u, double *total) {
+template <typename W>
+inline void many_pull(const Models *s, const W *p, W *u, double *total, idx code, double weight) {
+    if (s->classes > 1) {
+        many_softmax(s, p, code, weight, true);
+        return many_pull_as<Given, W>(s, p, u, total);
+    }
     switch (s->loss) {
 #define FASTGD_CASE(name, type, task, parameter, default_)                                          \
     case LOSS_##name:                                                                               \

@@ -9,6 +9,7 @@ cdef extern from "many.h" namespace "fastgd" nogil:
 
     cdef struct Models:
         idx width
+        idx classes
         int loss, fit_intercept
         double smallest
         double *parameter
@@ -39,8 +40,8 @@ cdef extern from "many.h" namespace "fastgd" nogil:
                                double *growth)
     double squares[T](const T *x, idx n)
     void many_labels(const Models *s, double code, double weight)
-    bint many_step[V](const Models *s, V *p, V *u, const double *g, int r, double xx)
-    void many_pull[V](const Models *s, const V *p, V *u, double *total)
+    bint many_step[V](const Models *s, V *p, V *u, const double *g, int r, double xx, idx code, double weight)
+    void many_pull[V](const Models *s, const V *p, V *u, double *total, idx code, double weight)
     bint many_batch(const Models *s, double *total, double rows, double *c)
     void many_flush(const Models *s)
     void many_add[V](const Models *s, V *w, V *g, idx d, const double *c)
@@ -96,6 +97,8 @@ cdef class Band:
     loss : int
     labels : bool
     fit_intercept : bool
+    classes : int
+        Softmax over so many neighbouring lanes; 1: every lane is a model.
     zeros : bool
         Whether dense rows have so many zeros that it pays to pass over them.
     """
@@ -122,7 +125,7 @@ cdef class Band:
         self.columns = NULL
 
     def __init__(self, Rows rows, y, weight, w, previous, double[:, ::1] numbers, *, bint double_w, int loss,
-                 bint labels, bint fit_intercept, bint zeros=False):
+                 bint labels, bint fit_intercept, idx classes=1, bint zeros=False):
         cdef idx size = 8 if double_w else 4
         cdef idx width = numbers.shape[1]
         cdef double *field = &numbers[0, 0]
@@ -137,11 +140,14 @@ cdef class Band:
             raise ValueError("The kernels need d x width weights.")
         if fewer(self.y, rows.n * (4 if labels else size)) or fewer(self.weight, rows.n * size):
             raise ValueError("The kernels need a target and a weight for every row.")
+        if classes > 1 and not (labels and classes <= width):
+            raise ValueError("The kernels need labels, and a lane for every class.")
         if not labels:
             for value in numbers[4]:
                 if not 0 <= value < self.targets:
                     raise ValueError("The kernels need the targets of every model.")
         s.width, s.loss, s.fit_intercept, s.smallest = width, loss, fit_intercept, 1e-9 if double_w else 1e-6
+        s.classes = classes
         s.parameter, s.l2, s.positive, s.negative = field, field + width, field + 2 * width, field + 3 * width
         s.target, s.intercept, s.scale = field + 4 * width, field + 5 * width, field + 6 * width
         s.carried, s.sq, s.loss_sum = field + 7 * width, field + 8 * width, field + 9 * width
@@ -242,15 +248,27 @@ cdef void band_pass(Band self, const X *x, W *w, const Pass *a) noexcept nogil:
         band_batches(self, <const X *> NULL, w, a)
 
 
-cdef inline void band_targets(Band self, const W *w, idx i) noexcept nogil:
-    """Targets and weights of row i for all models; w tells the type."""
-    cdef const Models *s = &self.models
+cdef inline double band_weight(Band self, const W *w, idx i) noexcept nogil:
+    """Weight of row i; w tells the type."""
     cdef const W *weights = <const W *> address(self.weight)
+    return 1 if weights == NULL else weights[i]
+
+
+cdef inline idx band_code(Band self, idx i) noexcept nogil:
+    """Label code of row i."""
+    return (<const int32_t *> address(self.y))[i] if self.labels else 0
+
+
+cdef inline void band_targets(Band self, const W *w, idx i) noexcept nogil:
+    """Targets and weights of row i for all models; w tells the type. Softmax makes its own."""
+    cdef const Models *s = &self.models
     cdef const W *y = <const W *> address(self.y)
-    cdef double weight = 1 if weights == NULL else weights[i]
+    cdef double weight = band_weight(self, w, i)
     cdef idx m
+    if s.classes > 1:
+        return
     if self.labels:
-        many_labels(s, (<const int32_t *> address(self.y))[i], weight)
+        many_labels(s, band_code(self, i), weight)
         return
     for m in range(s.width):
         s.y[m] = y[i * self.targets + <idx> s.target[m]]
@@ -275,7 +293,7 @@ cdef inline void band_block(Band self, const X **x, const X **ahead, const Pass 
 cdef void band_rows(Band self, const X *x, W *w, const Pass *a) noexcept nogil:
     """batch_size=1, dense: blocks of rows, exact. x tells the type."""
     cdef const Models *s = &self.models
-    cdef idx d = self.rows.d, width = s.width, k
+    cdef idx d = self.rows.d, width = s.width, k, i
     cdef const X *rows[4]
     cdef const X *ahead[4]
     cdef double g[16]
@@ -290,9 +308,10 @@ cdef void band_rows(Band self, const X *x, W *w, const Pass *a) noexcept nogil:
         if count < 4:
             memset(u, 0, 4 * width * sizeof(W))
         for r in range(count):
+            i = pass_row(a, k + r)
             pass_rates(s, a, k + r)
-            band_targets(self, <const W *> w, pass_row(a, k + r))
-            if many_step(s, p + r * width, u, g + 4 * r, r, g[5 * r]):
+            band_targets(self, <const W *> w, i)
+            if many_step(s, p + r * width, u, g + 4 * r, r, g[5 * r], band_code(self, i), band_weight(self, <const W *> w, i)):
                 # the weights see this row's step after the block, but not its neighbours' old scale
                 many_fold(s, w, d, u, r)
                 many_fold(s, w, 0, p + (r + 1) * width, 3 - r)
@@ -304,7 +323,7 @@ cdef void band_rows(Band self, const X *x, W *w, const Pass *a) noexcept nogil:
 cdef void band_batches(Band self, const X *x, W *w, const Pass *a) noexcept nogil:
     """Dense batches. x tells the type."""
     cdef const Models *s = &self.models
-    cdef idx d = self.rows.d, width = s.width, b, first, batch, k
+    cdef idx d = self.rows.d, width = s.width, b, first, batch, k, i
     cdef const X *rows[4]
     cdef const X *ahead[4]
     cdef W *p = <W *> self.p
@@ -323,8 +342,10 @@ cdef void band_batches(Band self, const X *x, W *w, const Pass *a) noexcept nogi
             if count < 4:
                 memset(u, 0, 4 * width * sizeof(W))
             for r in range(count):
-                band_targets(self, <const W *> w, pass_row(a, k + r))
-                many_pull(s, <const W *> (p + r * width), u + r * width, self.total)
+                i = pass_row(a, k + r)
+                band_targets(self, <const W *> w, i)
+                many_pull(s, <const W *> (p + r * width), u + r * width, self.total, band_code(self, i),
+                          band_weight(self, <const W *> w, i))
             many_axpy(<const X **> rows, <const W *> u, d, width, gradient)
         pass_rates(s, a, b)
         if many_batch(s, self.total, batch, self.c):
@@ -335,7 +356,8 @@ cdef void band_batches(Band self, const X *x, W *w, const Pass *a) noexcept nogi
 cdef void band_scattered(Band self, const X *x, W *w, const I *col, const Pass *a) noexcept nogil:
     """Rows of which only some values are stored, or not zero, one by one or in batches. x and col tell types."""
     cdef const Models *s = &self.models
-    cdef idx width = s.width, b, first, batch, k, i, nnz
+    cdef idx width = s.width, b, first, batch, k, i, nnz, code
+    cdef double weight
     cdef bint gathered = a.batch > 1 and self.dense_gradient(a.batch)
     cdef W *p = <W *> self.p
     cdef W *u = <W *> self.u
@@ -347,18 +369,19 @@ cdef void band_scattered(Band self, const X *x, W *w, const I *col, const Pass *
             nnz = band_row(self, &x, &col, a, k, True)
             many_csr_dot(x, col, nnz, <const W *> w, width, p)
             band_targets(self, <const W *> w, i)
+            code, weight = band_code(self, i), band_weight(self, <const W *> w, i)
             if a.batch == 1:
                 pass_rates(s, a, k)
-                if many_step(s, p, u, NULL, 0, squares(x, nnz)):
+                if many_step(s, p, u, NULL, 0, squares(x, nnz), code, weight):
                     many_fold(s, w, self.rows.d, u, 0)
                 many_csr_axpy(x, col, nnz, <const W *> u, w, width)
                 if k % FLUSH == 0:
                     many_flush(s)
             elif gathered:
-                many_pull(s, <const W *> p, u, self.total)
+                many_pull(s, <const W *> p, u, self.total, code, weight)
                 many_csr_axpy(x, col, nnz, <const W *> u, <W *> self.g, width)
             else:
-                many_pull(s, <const W *> p, u + (k - first) * width, self.total)
+                many_pull(s, <const W *> p, u + (k - first) * width, self.total, code, weight)
         if a.batch == 1:
             continue
         pass_rates(s, a, b)

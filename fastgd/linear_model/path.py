@@ -237,6 +237,7 @@ class SGDClassifierCV(_Path, SGDClassifier):
         warm_start=False,
         average=False,
         batch_size=1,
+        multi_class="ovr",
         alphas=None,
         l1_ratios=None,
         cv=None,
@@ -265,6 +266,7 @@ class SGDClassifierCV(_Path, SGDClassifier):
             warm_start=warm_start,
             average=average,
             batch_size=batch_size,
+            multi_class=multi_class,
         )
         self.alphas = alphas
         self.l1_ratios = l1_ratios

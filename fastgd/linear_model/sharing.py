@@ -114,6 +114,7 @@ def group_key(estimator):
         type(estimator),
         estimator.loss,
         estimator.batch_size,
+        getattr(estimator, "multi_class", None),
         bool(estimator.fit_intercept),
         bool(estimator.shuffle),
         estimator.random_state if estimator.shuffle or early else None,

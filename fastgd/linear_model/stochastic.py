@@ -52,10 +52,10 @@ from ..data import (
 from ..history import joined, stacked
 from ..kernels import kernels
 from ..losses import LOSSES
-from ..many import train_all
+from ..many import train_all, train_one
 from ..penalties import PENALTIES, strengths
 from ..schedules import SCHEDULES, make_schedule
-from ..training import Overflow, Plan, Problem, objective_check, train, untrained
+from ..training import Overflow, Plan, Problem, objective_check, untrained
 
 __all__ = ["SGDClassifier", "SGDOneClassSVM", "SGDRegressor"]
 
@@ -172,6 +172,8 @@ class _Descending(CallbackSupportMixin):
         needed = "hinge" if classifies or self._one_class else "epsilon_insensitive"
         if self.learning_rate in PASSIVE_AGGRESSIVE and loss.name != needed:
             raise ValueError(f"Learning rate '{self.learning_rate}' only works with loss '{needed}'.")
+        if getattr(self, "multi_class", "ovr") == "multinomial":
+            self._check_multinomial()
         if getattr(self, "penalty", None) == "elasticnet" and self.l1_ratio is None:
             raise ValueError("l1_ratio must be set when penalty is 'elasticnet'")
 
@@ -346,7 +348,7 @@ class _Descending(CallbackSupportMixin):
             stopped = any(result.stopped for result in results)
             plan = replace(job.plan, max_iter=1) if stopped else job.plan
             try:
-                results.append(train(problem, plan, job.make_order(problem), task, snapshot))
+                results.append(train_one(problem, plan, job.make_order(problem), task, snapshot))
             except Overflow as error:
                 return [*results, error]
         return results
@@ -366,8 +368,8 @@ class _Descending(CallbackSupportMixin):
     def _store(self, results, plan, partial, began, n_samples):
         """Results to attributes; `began` are the intercepts that training started from."""
         n_models = len(results)
-        coef = results[0].coef[None] if n_models == 1 else np.array([r.coef for r in results])
-        intercept = np.array([result.intercept for result in results], dtype=coef.dtype)
+        coef = np.atleast_2d(results[0].coef) if n_models == 1 else np.array([r.coef for r in results])
+        intercept = np.ravel([result.intercept for result in results]).astype(coef.dtype)
         histories = stacked([result.history for result in results])
         reasons = [result.stop_reason for result in results]
         self.n_iter_ = max(result.n_iter for result in results)
@@ -682,6 +684,12 @@ class SGDClassifier(_Descending, _SGDClassifier):
         weights relative to their mean, so that weight 2 counts as the row twice; `partial_fit` takes
         them as they are.
 
+    multi_class : {'ovr', 'multinomial'}, default='ovr'
+        With more than two classes: one model per class against all others, or one softmax over the
+        classes, ``-log softmax(W x + b)[y]``, for ``loss='log_loss'``, `penalty` 'l2' or None and no
+        averaging; `predict_proba` is then that softmax. Class weights weigh the rows. With two classes
+        both are the same model.
+
     Attributes
     ----------
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
@@ -742,6 +750,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         **_COMMON,
         **_PENALISED,
         "loss": [StrOptions(_names("classification"))],
+        "multi_class": [StrOptions({"ovr", "multinomial"})],
         "n_jobs": [Integral, None],
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
@@ -771,6 +780,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         warm_start=False,
         average=False,
         batch_size=1,
+        multi_class="ovr",
     ):
         super().__init__(
             loss=loss,
@@ -796,6 +806,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
             average=average,
         )
         self.batch_size = batch_size
+        self.multi_class = multi_class
 
     @fit_context(prefer_skip_nested_validation=True)
     @_all_or_nothing
@@ -922,7 +933,8 @@ class SGDClassifier(_Descending, _SGDClassifier):
         """Prepare one model per class, or one for two classes, from the weights in `begin`."""
         coef, intercept, average_coef, average_intercept = begin
         dtype = coef.dtype
-        n_models = len(intercept)
+        softmax = self._softmax()
+        n_models = 1 if softmax else len(intercept)
         codes = self._codes(y, rows)
         weight = self._weights(sample_weight, X, dtype)
         class_weight = np.ones(len(self.classes_))
@@ -956,7 +968,19 @@ class SGDClassifier(_Descending, _SGDClassifier):
             "chosen": _chosen(training, rows),
         }
         problems = []
-        for i in range(n_models):
+        if softmax:
+            problems.append(
+                Problem(
+                    **shared,
+                    label=0,
+                    classes=len(self.classes_),
+                    weight_pos=class_weight,
+                    coef=coef,
+                    intercept=intercept,
+                    validate=self._softmax_validation(X, codes, weight, validation, given),
+                )
+            )
+        for i in range(0 if softmax else n_models):
             positive = 1 if n_models == 1 else i
             problems.append(
                 Problem(
@@ -998,14 +1022,56 @@ class SGDClassifier(_Descending, _SGDClassifier):
             )
         return codes.astype(np.int32)
 
+    def _softmax(self):
+        """Whether this is one softmax over the classes; with two, it is the binary log_loss."""
+        return self.multi_class == "multinomial" and len(self.classes_) > 2
+
+    def _check_multinomial(self):
+        """Refuse what has no softmax."""
+        for name, allowed in (
+            ("loss", ("log_loss",)),
+            ("penalty", ("l2", None)),
+            ("average", (False, 0)),
+        ):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise ValueError(
+                    f"multi_class='multinomial' needs {name}={' or '.join(map(repr, allowed[:2]))}, got "
+                    f"{value!r}. Set it, or multi_class='ovr' for one model per class."
+                )
+
+    def _softmax_validation(self, X, codes, weight, rows, given):
+        """As `_validation`, for a softmax: accuracy."""
+        if given is not None:
+            X, y_val, weight = given
+            right = self._codes_of_validation(y_val)
+        elif rows is not None:
+            X, right, weight = RowSubset(X, rows), codes[rows], None if weight is None else weight[rows]
+        else:
+            return None
+        return lambda coef, intercept, scale: float(
+            np.average(raw_scores(X, coef, intercept).argmax(axis=1) == right, weights=weight)
+        )
+
+    def _codes_of_validation(self, y_val):
+        unknown = np.setdiff1d(y_val, self.classes_)
+        if len(unknown):
+            raise ValueError(f"y_val has labels that y does not have: {unknown[:5].tolist()}.")
+        return np.searchsorted(self.classes_, y_val)
+
+    def _predict_proba_lr(self, X):
+        """What scikit-learn's `predict_proba` asks for log_loss: with softmax, its probabilities."""
+        if not self._softmax():
+            return super()._predict_proba_lr(X)
+        scores = self.decision_function(X)
+        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return scores / scores.sum(axis=1, keepdims=True)
+
     def _validation(self, X, positive, codes, dtype, weight, rows, given):
         """Scoring function of one model, see `Problem.validate`; None without a validation set."""
         if given is not None:
             X_val, y_val, weight_val = given
-            unknown = np.setdiff1d(y_val, self.classes_)
-            if len(unknown):
-                raise ValueError(f"y_val has labels that y does not have: {unknown[:5].tolist()}.")
-            sign = np.where(y_val == self.classes_[positive], 1.0, -1.0)
+            sign = np.where(self._codes_of_validation(y_val) == positive, 1.0, -1.0)
             return lambda coef, intercept, scale: self._score_raw(
                 raw_scores(X_val, coef[None], intercept).ravel(), sign, weight_val
             )
