@@ -75,11 +75,11 @@ def validated(estimator, X, y=NO_TARGETS, *, reset, y_numeric=False):
     reset : bool
         Whether this is the estimator's first sight of data.
     y_numeric : bool, default=False
-        Whether y must be numbers.
+        Whether y must be numbers; it may then have several columns, for as many targets.
 
     Returns
     -------
-    X : ndarray or CSR matrix, and y : ndarray of shape (n_samples,) if given
+    X : ndarray or CSR matrix, and y : ndarray of shape (n_samples,) or (n_samples, n_targets) if given
 
     Raises
     ------
@@ -102,7 +102,9 @@ def validated(estimator, X, y=NO_TARGETS, *, reset, y_numeric=False):
     if alone:
         X = validate_data(estimator, X, **settings)
     else:
-        X, y = validate_data(estimator, X, y, y_numeric=y_numeric, **settings)
+        shape = getattr(y, "shape", None) or np.asarray(y).shape
+        several = y_numeric and len(shape) == 2 and shape[1] > 1
+        X, y = validate_data(estimator, X, y, y_numeric=y_numeric, multi_output=several, **settings)
     if sp.issparse(X):
         X = without_duplicates(X)
     elif not (X.flags.aligned and X.flags.c_contiguous):

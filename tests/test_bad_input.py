@@ -201,7 +201,8 @@ def test_y_not_finite(klass, X, y):
 @pytest.mark.parametrize("klass", [SGDClassifier, SGDRegressor])
 def test_y_missing_or_of_wrong_shape(klass, X, y):
     refuses("requires y|y cannot be None|missing", klass().fit, X, None)
-    refuses("1d array", klass().fit, X, np.column_stack([y, y]))
+    if klass is not SGDRegressor:  # two targets
+        refuses("1d array", klass().fit, X, np.column_stack([y, y]))
     refuses("1d array|0d|scalar|singleton|inconsistent", klass().fit, X, 1.0)
 
 

@@ -279,7 +279,8 @@ class _Descending(CallbackSupportMixin):
                 "Pass a validation set with another number of rows, or leave validation to the "
                 "folds (early_stopping=True splits each training fold by itself)."
             )
-        X_val, y_val = validated(self, X_val, y_val, reset=False)
+        numeric = isinstance(self, _SGDRegressor)
+        X_val, y_val = validated(self, X_val, y_val, reset=False, y_numeric=numeric)
         if sample_weight_val is not None:
             sample_weight_val = check_sample_weight(
                 sample_weight_val, X_val, np.float64, allow_all_zero=False
@@ -577,6 +578,15 @@ def _same_length(X, other):
         return _length(X) == _length(other)
     except TypeError:
         return False
+
+
+def _n_targets(y):
+    return 1 if y.ndim == 1 else y.shape[1]
+
+
+def _one_or_all(coef):
+    """Weights of shape (d,) for one target, else (n_targets, d)."""
+    return coef[0] if len(coef) == 1 else coef
 
 
 def _chosen(training, rows):
@@ -1314,14 +1324,14 @@ class SGDRegressor(_Descending, _SGDRegressor):
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Training data; C-contiguous float32/float64 and CSR are used in place, never written to.
 
-        y : array-like of shape (n_samples,)
-            Targets.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets. Several are independent models that share each read of X.
 
-        coef_init : ndarray of shape (n_features,), default=None
+        coef_init : ndarray of shape (n_features,) or (n_targets, n_features), default=None
             Weights to start from.
 
-        intercept_init : ndarray of shape (1,), default=None
-            Intercept to start from.
+        intercept_init : ndarray of shape (1,) or (n_targets,), default=None
+            Intercepts to start from.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, >= 0.
@@ -1360,7 +1370,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
         if start is not None:
             coef_init = start[0] if coef_init is None else coef_init
             intercept_init = start[1] if intercept_init is None else intercept_init
-        coef, intercept = self._start(1, X.shape[1], dtype, coef_init, intercept_init)
+        coef, intercept = self._start(_n_targets(y), X.shape[1], dtype, coef_init, intercept_init)
         begin = (coef, intercept, None, None)
         if start is not None and self.average and coef_init is start[0]:
             begin = self._resume(dtype)  # scikit-learn's regressor goes on with both sequences
@@ -1379,7 +1389,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
 
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
 
         sample_weight : array-like of shape (n_samples,), default=None
 
@@ -1393,9 +1403,14 @@ class SGDRegressor(_Descending, _SGDRegressor):
         if first:
             dtype = _float_like(X)
             self._forget()
-            begin = (*self._start(1, X.shape[1], dtype, None, None), None, None)
+            begin = (*self._start(_n_targets(y), X.shape[1], dtype, None, None), None, None)
         else:
             begin = self._resume(self._weight_dtype(X))
+            if len(begin[1]) != _n_targets(y):
+                raise ValueError(
+                    f"y has {_n_targets(y)} targets, but this model was begun with {len(begin[1])}. Pass "
+                    "as many, or begin a new model by fit."
+                )
         return self._descend(self._job(X, y, sample_weight, begin, None, partial=True))
 
     def _job(self, X, y, sample_weight, begin, given, partial=False, rows=None):
@@ -1410,40 +1425,47 @@ class SGDRegressor(_Descending, _SGDRegressor):
         random_state = _random_state(self.random_state)
         seed = random_state.randint(0, MAX_INT)
         random_state.randint(1, MAX_INT)  # a data set's seed in scikit-learn, which ignores it
-        problem = Problem(
-            rows=make_rows(X),
-            values_per_row=_values_per_row(X),
-            targets=y,
-            weight=weight,
-            coef=coef[0],
-            intercept=float(intercept[0]),
-            average_coef=None if average_coef is None else average_coef[0],
-            average_intercept=0.0 if average_intercept is None else float(average_intercept[0]),
-            t=self.t_,
-            chosen=_chosen(training, rows),
-            validate=self._validation(X, y, weight, validation, given),
-        )
+        shared = {
+            "rows": make_rows(X),
+            "values_per_row": _values_per_row(X),
+            "targets": y,
+            "weight": weight,
+            "t": self.t_,
+            "chosen": _chosen(training, rows),
+        }
+        problems = [
+            Problem(
+                **shared,
+                column=i,
+                coef=coef[i],
+                intercept=float(intercept[i]),
+                average_coef=None if average_coef is None else average_coef[i],
+                average_intercept=0.0 if average_intercept is None else float(average_intercept[i]),
+                validate=self._validation(X, y, i, weight, validation, given),
+            )
+            for i in range(len(intercept))
+        ]
         return _Job(
             X=X,
             y=y,
             sample_weight=sample_weight,
-            problems=[problem],
+            problems=problems,
             plan=self._plan(partial, given),
             seed=seed if self._shuffles() else None,
             partial=partial,
             coef=coef,
             intercept=intercept,
-            describe=lambda coef, intercept: {"coef_": coef[0], "intercept_": intercept},
+            describe=lambda coef, intercept: {"coef_": _one_or_all(coef), "intercept_": intercept},
             training=training,
             rows=rows,
         )
 
     def _check_targets(self, y):
         if self.loss == "poisson" and (y < 0).any():
-            row = int((y < 0).argmax())
+            row = int(np.argwhere(y < 0)[0, 0])
             raise ValueError(
                 f"Some value(s) of y are out of the valid range of the loss 'poisson': row {row} has "
-                f"y = {y[row]:g}, counts must be >= 0. Choose another loss for such targets."
+                f"y = {np.min(y[row]):g}, counts must be >= 0. Choose another loss for such targets."
             )
 
     def _link(self, raw):
@@ -1462,14 +1484,15 @@ class SGDRegressor(_Descending, _SGDRegressor):
             return 1.0 if residual == 0 else 0.0
         return float(1 - residual / total)
 
-    def _validation(self, X, y, weight, rows, given):
-        """Scoring function, see `Problem.validate`; None without a validation set."""
+    def _validation(self, X, y, column, weight, rows, given):
+        """Scoring function of one target, see `Problem.validate`; None without a validation set."""
+        y = y if y.ndim == 1 else y[:, column]
         if given is not None:
             X_val, y_val, weight_val = given
             self._check_targets(y_val)
             if len(y_val) < 2:
                 raise ValueError("X_val has one row; the R^2 of a validation set needs at least two.")
-            y_val = np.asarray(y_val, np.float64)
+            y_val = np.asarray(y_val if np.ndim(y_val) == 1 else y_val[:, column], np.float64)
             return lambda coef, intercept, scale: self._score_raw(
                 raw_scores(X_val, coef[None], intercept).ravel(), y_val, weight_val
             )
@@ -1478,7 +1501,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
     def _set_model(self, coef, intercept):
         self.intercept_ = intercept
         if coef is not None:
-            self.coef_ = coef[0]
+            self.coef_ = _one_or_all(coef)
 
     def predict(self, X):
         """Predicted targets, on the scale of y.
@@ -1489,10 +1512,16 @@ class SGDRegressor(_Descending, _SGDRegressor):
 
         Returns
         -------
-        ndarray of shape (n_samples,)
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
             ``w . x + b``, or its exponential for ``loss='poisson'``.
         """
-        return self._link(self._scores(X).ravel())
+        scores = self._scores(X)
+        return self._link(scores.ravel() if scores.shape[1] == 1 else scores)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
 
 
 class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
