@@ -272,7 +272,7 @@ cdef inline void band_targets(Band self, const W *w, idx i) noexcept nogil:
         return
     for m in range(s.width):
         s.y[m] = y[i * self.targets + <idx> s.target[m]]
-        s.weight[m] = weight
+        s.weight[m] = weight * s.positive[m]
 
 
 cdef inline void band_block(Band self, const X **x, const X **ahead, const Pass *a, idx k, int count) noexcept nogil:
