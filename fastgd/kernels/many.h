@@ -276,10 +276,42 @@ inline void many_labels(const Models *s, double code, double weight) {
     }
 }
 
-/* Softmax, for a row whose label is `code`: leaves the gradients in y, as `Given` expects them, the row's weight in
- * weight, and counts the loss, times that weight if `weigh`, in the first lane of each model. */
+/* p += the steps of the block's earlier rows: r of them in u, g: x_r . x_s. */
 template <typename W>
-FASTGD_NOINLINE void many_softmax(const Models *s, const W *p, idx code, double weight, bool weigh) {
+FASTGD_INLINE void many_correct(const Models *s, W *FASTGD_RESTRICT p, const W *FASTGD_RESTRICT u, const double *g, int r) {
+    const idx width = s->width;
+    for (int q = 0; q < r; q++) {
+        const W gq = (W)g[q];
+        FASTGD_SIMD
+        for (idx m = 0; m < width; m++) p[m] += u[q * width + m] * gq;
+    }
+}
+
+/* A row's losses into loss_sum and product, and their gradients in place of the targets y; p = x W. In batches
+ * (WEIGHED) losses count by the row's weight. A loop of its own: its long chains overlap from lane to lane only while
+ * the loop is short. Not inlined: compilers vectorise it only where they see it alone. */
+template <typename Loss, bool WEIGHED, typename W> FASTGD_NOINLINE void many_gradients_as(const Models *s, const W *p) {
+    double *FASTGD_RESTRICT y = s->y, *FASTGD_RESTRICT losses = s->loss_sum, *FASTGD_RESTRICT products = s->product;
+    const double *FASTGD_RESTRICT scale = s->scale, *FASTGD_RESTRICT intercept = s->intercept;
+    const double *FASTGD_RESTRICT parameter = s->parameter, *FASTGD_RESTRICT weight = s->weight;
+    FASTGD_SIMD
+    for (idx m = 0; m < s->width; m++) {
+        const double raw = scale[m] * (double)p[m] + intercept[m];
+        double value, product, slope;
+        Loss::both(y[m], raw, parameter[m], &value, &product, &slope);
+        if (WEIGHED) {
+            losses[m] += weight[m] * Loss::value(y[m], raw, parameter[m]);
+        } else {
+            losses[m] += value;
+            products[m] *= product;
+        }
+        y[m] = clip(slope / product);
+    }
+}
+
+/* The same of a softmax, for a row whose label is `code`; the loss goes to the first lane of each model, the row's
+ * weight to all. */
+template <bool WEIGHED, typename W> FASTGD_NOINLINE void many_softmax(const Models *s, const W *p, idx code, double weight) {
     const idx classes = s->classes;
     double *FASTGD_RESTRICT y = s->y;
     const double *FASTGD_RESTRICT scale = s->scale, *FASTGD_RESTRICT intercept = s->intercept;
@@ -302,74 +334,64 @@ FASTGD_NOINLINE void many_softmax(const Models *s, const W *p, idx code, double 
             s->weight[first + c] = own;
         }
         raw[code] -= 1;
-        s->loss_sum[first] += (weigh ? own : 1) * (log(sum) + largest - right);
+        s->loss_sum[first] += (WEIGHED ? own : 1) * (log(sum) + largest - right);
     }
 }
 
-/* What stands for the loss when its gradient is known already, in place of the target. */
-struct Given : Pointwise<Given> {
-    static FASTGD_INLINE double value(double, double, double) { return 0; }
-    static FASTGD_INLINE double gradient(double y, double, double) { return y; }
-};
-
-/* p += the steps of the block's earlier rows: r of them in u, g: x_r . x_s. */
-template <typename W>
-FASTGD_INLINE void many_correct(const Models *s, W *FASTGD_RESTRICT p, const W *FASTGD_RESTRICT u, const double *g, int r) {
-    const idx width = s->width;
-    for (int q = 0; q < r; q++) {
-        const W gq = (W)g[q];
-        FASTGD_SIMD
-        for (idx m = 0; m < width; m++) p[m] += u[q * width + m] * gq;
+template <bool WEIGHED, typename W>
+inline void many_gradients(const Models *s, const W *p, idx code, double weight) {
+    if (s->classes > 1) return many_softmax<WEIGHED>(s, p, code, weight);
+    switch (s->loss) {
+#define FASTGD_CASE(name, type, task, parameter, default_)                                          \
+    case LOSS_##name:                                                                               \
+        return many_gradients_as<type, WEIGHED>(s, p);
+        FASTGD_LOSSES(FASTGD_CASE)
+#undef FASTGD_CASE
     }
 }
 
-/* Not inlined: compilers vectorise the loop only where they see it alone.
- *
- * Stochastic step of all models on a row with p = x W and xx = x . x; u receives the row's coefficients in the
- * unscaled weights. Returns whether `fold` has anything to put into the weights first. */
-template <typename Loss, typename W>
-FASTGD_NOINLINE bool many_step_as(const Models *s, const W *FASTGD_RESTRICT p, W *FASTGD_RESTRICT u, double xx) {
+/* Stochastic step of all models on a row with p = x W and xx = x . x, from the gradients in y; u receives the row's
+ * coefficients in the unscaled weights. Returns whether `fold` has anything to put into the weights first. */
+template <typename W> FASTGD_NOINLINE bool many_move(const Models *s, const W *p, W *u, double xx) {
     const double fit_intercept = s->fit_intercept, smallest = s->smallest;
-    const double *FASTGD_RESTRICT eta = s->eta, *FASTGD_RESTRICT y = s->y, *FASTGD_RESTRICT weight = s->weight;
-    const double *FASTGD_RESTRICT l2 = s->l2, *FASTGD_RESTRICT parameter = s->parameter, *FASTGD_RESTRICT carried = s->carried;
+    const double *FASTGD_RESTRICT eta = s->eta, *FASTGD_RESTRICT gradient = s->y, *FASTGD_RESTRICT weight = s->weight;
+    const double *FASTGD_RESTRICT l2 = s->l2, *FASTGD_RESTRICT carried = s->carried;
     double *FASTGD_RESTRICT intercept = s->intercept, *FASTGD_RESTRICT scale = s->scale, *FASTGD_RESTRICT sq = s->sq;
-    double *FASTGD_RESTRICT losses = s->loss_sum, *FASTGD_RESTRICT products = s->product;
     double *FASTGD_RESTRICT penalties = s->penalty_sum, *FASTGD_RESTRICT fold = s->fold;
     int faded = 0;
     FASTGD_SIMD_ANY(faded)
     for (idx m = 0; m < s->width; m++) {
         const double wx = scale[m] * (double)p[m];
-        double value, product, slope;
-        Loss::both(y[m], wx + intercept[m], parameter[m], &value, &product, &slope);
         const double shrunk = 1.0 - l2[m] * eta[m], factor = shrunk > 0.0 ? shrunk : 0.0;
-        const double after = scale[m] * factor;
+        const double after = scale[m] * factor, update = -eta[m] * weight[m] * gradient[m];
         const bool fades = after * carried[m] < smallest;
-        const double now = fades ? 1.0 : after;
-        const double step = -eta[m] * weight[m] * clip(slope) / (product * now), update = step * now;
-        losses[m] += value;
-        products[m] *= product;
         penalties[m] += 0.5 * l2[m] * (sq[m] > 0.0 ? sq[m] : 0.0);
         sq[m] = factor * factor * sq[m] + update * (2.0 * factor * wx + update * xx);
         intercept[m] += fit_intercept * update;
         fold[m] = fades ? after : 1.0;
-        scale[m] = now;
-        u[m] = (W)step;
+        scale[m] = fades ? 1.0 : after;
+        u[m] = (W)(update / scale[m]);
         faded |= fades;
     }
     return faded != 0;
 }
 
+/* Stochastic step on row r of a block. */
+template <typename W>
+inline bool many_step(const Models *s, W *p, W *u, const double *g, int r, double xx, idx code, double weight) {
+    many_correct(s, p, u, g, r);
+    many_gradients<false>(s, p, code, weight);
+    return many_move(s, p, u + r * s->width, xx);
+}
+
 /* A row's share of a batch's step, minus the weighted gradient, into u; its sum over rows into `total`. */
-template <typename Loss, typename W>
-FASTGD_NOINLINE void many_pull_as(const Models *s, const W *FASTGD_RESTRICT p, W *FASTGD_RESTRICT u, double *FASTGD_RESTRICT total) {
-    const double *FASTGD_RESTRICT y = s->y, *FASTGD_RESTRICT weight = s->weight, *FASTGD_RESTRICT scale = s->scale;
-    const double *FASTGD_RESTRICT parameter = s->parameter, *FASTGD_RESTRICT intercept = s->intercept;
-    double *FASTGD_RESTRICT losses = s->loss_sum;
+template <typename W>
+inline void many_pull(const Models *s, const W *p, W *FASTGD_RESTRICT u, double *FASTGD_RESTRICT total, idx code,
+                      double weight) {
+    many_gradients<true>(s, p, code, weight);
     FASTGD_SIMD
     for (idx m = 0; m < s->width; m++) {
-        const double raw = scale[m] * (double)p[m] + intercept[m];
-        const double pull = -weight[m] * clip(Loss::gradient(y[m], raw, parameter[m]));
-        losses[m] += weight[m] * Loss::value(y[m], raw, parameter[m]);
+        const double pull = -s->weight[m] * s->y[m];
         total[m] += pull;
         u[m] = (W)pull;
     }
@@ -393,40 +415,6 @@ inline bool many_batch(const Models *s, double *total, double rows, double *c) {
         faded |= fades;
     }
     return faded != 0;
-}
-
-template <typename W>
-inline bool many_step(const Models *s, W *p, W *u, const double *g, int r, double xx, idx code, double weight) {
-    many_correct(s, p, u, g, r);
-    u += r * s->width;
-    if (s->classes > 1) {
-        many_softmax(s, p, code, weight, false);
-        return many_step_as<Given, W>(s, p, u, xx);
-    }
-    switch (s->loss) {
-#define FASTGD_CASE(name, type, task, parameter, default_)                                          \
-    case LOSS_##name:                                                                               \
-        return many_step_as<type, W>(s, p, u, xx);
-        FASTGD_LOSSES(FASTGD_CASE)
-#undef FASTGD_CASE
-    }
-    return false;
-}
-
-template <typename W>
-inline void many_pull(const Models *s, const W *p, W *u, double *total, idx code, double weight) {
-    if (s->classes > 1) {
-        many_softmax(s, p, code, weight, true);
-        return many_pull_as<Given, W>(s, p, u, total);
-    }
-    switch (s->loss) {
-#define FASTGD_CASE(name, type, task, parameter, default_)                                          \
-    case LOSS_##name:                                                                               \
-        many_pull_as<type, W>(s, p, u, total);                                                      \
-        return;
-        FASTGD_LOSSES(FASTGD_CASE)
-#undef FASTGD_CASE
-    }
 }
 
 /* Products of losses into their sums, before they overflow. */

@@ -1516,7 +1516,8 @@ class SGDRegressor(_Descending, _SGDRegressor):
             ``w . x + b``, or its exponential for ``loss='poisson'``.
         """
         scores = self._scores(X)
-        return self._link(scores.ravel() if scores.shape[1] == 1 else scores)
+        several = scores.ndim > 1 and scores.shape[1] > 1
+        return self._link(scores if several else scores.ravel())
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
