@@ -163,6 +163,12 @@ FASTGD_INLINE void many_csr_axpy_tile(const X *x, const I *col, idx nnz, const W
     }
 }
 
+/* The weights that a row will need: they are many, and far apart. */
+template <typename W, typename I> inline void many_prefetch_weights(const W *w, const I *col, idx nnz, idx width) {
+    for (idx k = 0; k < nnz; k++)
+        for (idx m = 0; m < width; m += CACHE_LINE / (idx)sizeof(W)) FASTGD_PREFETCH(w + (idx)col[k] * width + m);
+}
+
 /* p = x W for one row. */
 template <typename X, typename W, typename I>
 inline void many_csr_dot(const X *x, const I *col, idx nnz, const W *w, idx width, W *p) {

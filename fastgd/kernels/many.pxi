@@ -34,6 +34,7 @@ cdef extern from "many.h" namespace "fastgd" nogil:
     idx many_compress[T](const T *x, const T *ahead, idx d, T *values, int32_t *columns)
     void many_dot[T, V](const T *const *x, const V *w, idx d, idx width, V *p)
     void many_axpy[T, V](const T *const *x, const V *u, idx d, idx width, V *w)
+    void many_prefetch_weights[V, J](const V *w, const J *col, idx nnz, idx width)
     void many_csr_dot[T, V, J](const T *x, const J *col, idx nnz, const V *w, idx width, V *p)
     void many_csr_axpy[T, V, J](const T *x, const J *col, idx nnz, const V *u, V *w, idx width)
     void many_csr_add[T, V, J](const Models *s, const T *x, const J *col, idx nnz, const V *u, const double *c, V *w,
@@ -359,6 +360,8 @@ cdef void band_scattered(Band self, const X *x, W *w, const I *col, const Pass *
     cdef idx width = s.width, b, first, batch, k, i, nnz, code
     cdef double weight
     cdef bint gathered = a.batch > 1 and self.dense_gradient(a.batch)
+    cdef const I *indptr = <const I *> address(self.rows.indptr)
+    cdef const I *indices = <const I *> address(self.rows.indices)
     cdef W *p = <W *> self.p
     cdef W *u = <W *> self.u
     for b in range((a.n + a.batch - 1) // a.batch):
@@ -367,6 +370,10 @@ cdef void band_scattered(Band self, const X *x, W *w, const I *col, const Pass *
         for k in range(first, first + batch):
             i = pass_row(a, k)
             nnz = band_row(self, &x, &col, a, k, True)
+            if self.rows.sparse:
+                i = pass_row(a, k + 1)
+                many_prefetch_weights(<const W *> w, indices + indptr[i], indptr[i + 1] - indptr[i], width)
+                i = pass_row(a, k)
             many_csr_dot(x, col, nnz, <const W *> w, width, p)
             band_targets(self, <const W *> w, i)
             code, weight = band_code(self, i), band_weight(self, <const W *> w, i)
