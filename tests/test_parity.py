@@ -113,6 +113,26 @@ def test_passive_aggressive(penalty, learning_rate, X, y_two, y_real, row_weight
         assert_fit_alike("SGDRegressor", {**params, "loss": "epsilon_insensitive"}, X, y_real, **both)
 
 
+@pytest.mark.parametrize("alpha", [0.1, 1.0, 100.0])
+@pytest.mark.parametrize("average", [False, True])
+def test_passive_aggressive_on_rows_of_zeros_while_the_scale_fades(alpha, average):
+    # pa1 leaves a row of zeros out, whether or not the scale of the weights was about to be put into them
+    X = np.ones((9, 1))
+    X[[3, 4, 8]] = 0
+    y = np.array([0, 1, 0, 1, 1, 0, 0, 1, 0])
+    for eta0 in (0.02, 1.28):
+        params = {
+            "learning_rate": "pa1",
+            "alpha": alpha,
+            "eta0": eta0,
+            "average": average,
+            "shuffle": False,
+        }
+        assert_fit_alike("SGDClassifier", params | EPOCHS, X, y)
+        params["loss"] = "epsilon_insensitive"
+        assert_fit_alike("SGDRegressor", params | EPOCHS, X, y.astype(float))
+
+
 @pytest.mark.parametrize("name", ["SGDClassifier", "SGDRegressor", "SGDOneClassSVM"])
 def test_defaults(name, X, y_two, y_real):
     y = y_two if name == "SGDClassifier" else y_real

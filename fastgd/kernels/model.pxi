@@ -112,6 +112,8 @@ cdef void end_steps(Model *m, const Recipe *r, const Steps *s, idx n) noexcept n
     """The first n of the steps are done: clock, scale and average go on; norms and losses are the caller's."""
     cdef idx k
     cdef double before, number, total
+    if n == 0:                 # the rule left the only row out: a scale that would have faded goes on, too
+        return
     m.scale = s.scale[n]
     if r.l1 != 0 and n > 0:
         m.u = s.u[n - 1]

@@ -55,6 +55,9 @@ cdef class Order:
             raise ValueError(f"X has {n} rows; fastgd trains on at most {0x7fffffff}.")
         if among is not None and among.shape[0] != n:
             raise ValueError(f"The kernels need {n} rows of X to train on, not {among.shape[0]}.")
+        for k in range(0 if chosen is None else chosen.shape[0]):
+            if not k <= chosen[k] < n or (k > 0 and chosen[k] <= chosen[k - 1]):
+                raise ValueError(f"The kernels need chosen rows in rising order, below {n}.")
         self.n = self.most = n
         self.count = n if chosen is None else chosen.shape[0]
         if among is not None:

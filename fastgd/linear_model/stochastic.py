@@ -151,9 +151,8 @@ class _Descending(CallbackSupportMixin):
     # -- parameters -------------------------------------------------------------------------------
 
     @classmethod
-    @lru_cache(maxsize=64)
     def _get_param_names(cls):
-        return super()._get_param_names()  # read from the signature of __init__, else for each fit anew
+        return list(_param_names(cls))
 
     def _check_combinations(self, partial=False):
         """Refuse parameters that are valid alone but not together."""
@@ -578,6 +577,12 @@ def _same_length(X, other):
         return _length(X) == _length(other)
     except TypeError:
         return False
+
+
+@lru_cache(maxsize=64)
+def _param_names(cls):
+    """Names of an estimator's parameters; reading the signature for each fit anew takes too long."""
+    return tuple(super(_Descending, cls)._get_param_names())
 
 
 def _n_targets(y):
