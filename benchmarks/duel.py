@@ -39,27 +39,36 @@ def epochs(bench, adapter, task, data):
 def difference(task, data, rival):
     """Between the two models; without intercept on CSR, whose steps scikit-learn damps by 0.01."""
     task = replace(task, epochs=2, intercept=not sp.issparse(data.X))
-    ours, theirs = (adapter.build(task).fit(data.X, data.y) for adapter in (fastgd, rival))
+    return apart(*(adapter.build(task).fit(data.X, data.y) for adapter in (fastgd, rival)))
+
+
+def apart(ours, theirs):
+    """Two fitted models: the largest difference of a coefficient relative to the largest."""
     ours, theirs = (np.append(np.ravel(m.coef_), m.intercept_) for m in (ours, theirs))
     return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
 
 
-def marks(faster, apart=0.0, dtype="float64"):
-    notes = ["SLOWER"] if faster.median < 1 else []
-    return " ".join(notes + (["MODELS DIFFER"] if not apart <= TOLERANCE[dtype] else []))
+def marks(faster, differs=0.0, dtype="float64", alone=None):
+    """What a row is marked with; `alone`: times faster than one model after the other."""
+    notes = ["SLOWER"] if faster and faster.median < 1 else []
+    notes += ["SLOWER THAN ALONE"] if alone and alone.median < 1 else []
+    return ", ".join(notes + (["MODELS DIFFER"] if not differs <= TOLERANCE[dtype] else []))
 
 
 def per_row(samples, data):
     return spread(np.divide(samples, data.X.shape[0] / 1e9))
 
 
-def duel(bench, task, data, dtype, **more):
-    """Epochs of both sides (and of what else takes turns with them) as the cells of one row."""
+def duel(bench, task, data, dtype, compared=None, **more):
+    """Epochs of both sides (and of what else takes turns with them) as the cells of one row.
+
+    The models are compared on the task `compared`, if it differs.
+    """
     rivals = {"fastgd": fastgd, "sklearn": sklearn}
     samplers = {name: epochs(bench, adapter, task, data) for name, adapter in rivals.items()}
     taken = take_turns(samplers | more, bench.repeats)
     faster = ratio(taken["sklearn"], taken["fastgd"])
-    apart = difference(task, data, sklearn)
+    differs = difference(compared or task, data, sklearn)
     cells = {
         "set": data.name,
         "dtype": dtype,
@@ -67,8 +76,8 @@ def duel(bench, task, data, dtype, **more):
         "fastgd_ns": per_row(taken["fastgd"], data),
         "sklearn_ns": per_row(taken["sklearn"], data),
         "ratio": faster,
-        "difference": apart,
-        "mark": marks(faster, apart, dtype),
+        "difference": differs,
+        "mark": marks(faster, differs, dtype),
     }
     return cells, taken
 
