@@ -171,21 +171,20 @@ def searches(results):
         axes.plot(ends, [at, at], color="#d0d7de", linewidth=2.5, zorder=1)
         for who, (colour, marker, _) in SIDES.items():
             times = row[f"{who}_s"]
-            axes.plot([times["low"], times["high"]], [at, at], color=INK, linewidth=0.9, zorder=4)
+            axes.plot([times["low"], times["high"]], [at, at], color=INK, linewidth=0.9, zorder=2)
             axes.plot(medians[who], at, marker, color=colour, markersize=7, zorder=3)
-        for who in ("fastgd", "sklearn"):  # where they are ends of the line
-            if medians[who] in ends:
-                outwards = 1 if medians[who] == ends[1] else -1
-                axes.annotate(
-                    duration(medians[who]),
-                    (medians[who], at),
-                    (7 * outwards, 0),
-                    textcoords="offset points",
-                    ha="left" if outwards > 0 else "right",
-                    va="center_baseline",
-                    color=FAINT,
-                    fontsize=7.5,
-                )
+        for who in ("fastgd", "sklearn"):  # beside the line at its ends, else below it
+            outwards = (medians[who] == ends[1]) - (medians[who] == ends[0])
+            axes.annotate(
+                duration(medians[who]),
+                (medians[who], at),
+                (7 * outwards, 0 if outwards else -10),
+                textcoords="offset points",
+                ha={-1: "right", 0: "center", 1: "left"}[outwards],
+                va="center_baseline",
+                color=FAINT,
+                fontsize=7.5,
+            )
         for key, place in columns.items():
             faster = row[key]["median"]
             axes.text(
