@@ -29,7 +29,9 @@ def arguments(argv, suites):
         help="folder of real data sets (default: $FASTGD_DATA)",
     )
     parser.add_argument(
-        "--quick", action="store_true", help="float32 only, fewer repeats: about 2 minutes"
+        "--quick",
+        action="store_true",
+        help="float32 only, fewer rows and repeats: about 2 minutes a suite",
     )
     parser.add_argument(
         "--only", metavar="TABLE", action="append", help="only this table of the suite (repeatable)"

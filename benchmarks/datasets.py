@@ -73,6 +73,37 @@ def imdb_tfidf(folder):
     return TfidfVectorizer(min_df=10).fit_transform(reviews["text"]), reviews["label"].to_numpy()
 
 
+def mnist_10(folder):
+    raw = arrays(folder, "mnist")
+    return raw["X"] / 255.0, raw["y"]
+
+
+def letter_26(folder):
+    raw = arrays(folder, "letter")
+    return raw["X"] / 15.0, raw["y"]
+
+
+def covtype_7(folder):
+    raw = arrays(folder, "covtype_20k")
+    return standardised(raw["X"]), raw["y"]
+
+
+def imdb_hashed(folder):
+    """The words' hashes as columns, 2^18 of them."""
+    import pandas
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    reviews = pandas.read_parquet(folder / "imdb.parquet")
+    X = HashingVectorizer(n_features=1 << 18).fit_transform(reviews["text"])
+    return X, reviews["label"].to_numpy()
+
+
+def adult_raw(folder):
+    """Not standardised: for pipelines that do this themselves."""
+    raw = arrays(folder, "adult_dense")
+    return raw["X"], raw["y"]
+
+
 def beijing_regression(folder):
     raw = arrays(folder, "beijing_pm25")
     return standardised(raw["X"]), standardised(raw["y"])
@@ -86,6 +117,13 @@ def digits(folder=None):
 
     X, y = load_digits(return_X_y=True)
     return X / 16.0, y % 2
+
+
+def digits_10(folder=None):
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    return X / 16.0, y
 
 
 def breast_cancer(folder=None):
@@ -110,6 +148,14 @@ def dense(n, d, noise=1.0, seed=0, dtype=np.float64):
     return X, signal + noise * rng.standard_normal(n) > 0
 
 
+def dense_classes(n, d, classes, seed=0):
+    """As `dense`, the class being the direction that a row points along most."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d))
+    signal = X @ rng.standard_normal((d, classes)) / np.sqrt(d)
+    return X, np.argmax(signal + rng.standard_normal((n, classes)), axis=1)
+
+
 def sparse(n, d, per_row, seed=0):
     """About ``per_row`` columns a row, some far more common than others, as words are."""
     rng = np.random.default_rng(seed)
@@ -128,8 +174,18 @@ REAL = {
     "dense": [mnist, adult_dense, beijing_pm25, covtype_20k, skin],
     "sparse": [imdb_tfidf, flights_onehot],
     "regression": [beijing_regression],
+    "classes": [mnist_10, letter_26, covtype_7],
+    "hashed": [imdb_hashed],
+    "raw": [adult_raw],
 }
-BUNDLED = {"dense": [digits, breast_cancer], "sparse": [], "regression": [diabetes]}
+BUNDLED = {
+    "dense": [digits, breast_cancer],
+    "sparse": [],
+    "regression": [diabetes],
+    "classes": [digits_10],
+    "hashed": [],
+    "raw": [],
+}
 GENERATED = {
     "dense": {
         "generated_784": generated(dense, 40_000, 784),
@@ -141,8 +197,19 @@ GENERATED = {
         "generated_short": generated(sparse, 300_000, 8_000, 8),
     },
     "regression": {},
+    "classes": {"generated_classes": generated(dense_classes, 20_000, 784, 10)},
+    "hashed": {"generated_hashed": generated(sparse, 20_000, 1 << 18, 130)},
+    "raw": {"generated_raw": generated(dense, 50_000, 100)},
 }
-FILES = {beijing_regression: "beijing_pm25", imdb_tfidf: "imdb"}  # where the file has another name
+FILES = {  # where the file has another name
+    beijing_regression: "beijing_pm25",
+    imdb_tfidf: "imdb",
+    mnist_10: "mnist",
+    letter_26: "letter",
+    covtype_7: "covtype_20k",
+    imdb_hashed: "imdb",
+    adult_raw: "adult_dense",
+}
 
 
 class Collection:

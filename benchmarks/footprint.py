@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from importlib import import_module
 from pathlib import Path
 
@@ -80,4 +81,30 @@ def peak_bytes(rival, rows, columns, dtype):
     forget_peak()
     before = resident("VmRSS")
     build(task).fit(X, y)
+    return resident("VmHWM") - before
+
+
+def search_peak_bytes(rival, folder, rows, dtype, alphas, folds, epochs):
+    """As `peak_bytes`, of a grid search on the first rows of the first set of several classes."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    from benchmarks.datasets import Collection
+
+    adapter = import_module(f"benchmarks.rivals.{rival}")
+    collection = Collection(folder)
+    _, X, y = collection.load(collection.names["classes"][0], dtype)
+    X, y = X[:rows].copy(), y[:rows]
+    del collection  # and what it keeps in memory
+
+    def search():
+        model = adapter.default("classification").set_params(loss="log_loss", max_iter=epochs)
+        return adapter.search(model, {"alpha": alphas}, cv=folds)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        few = max(99, rows // 100)
+        search().fit(X[:few], y[:few])
+        forget_peak()
+        before = resident("VmRSS")
+        search().fit(X, y)
     return resident("VmHWM") - before

@@ -3,7 +3,7 @@
 A ``Task`` says what is to be minimised and by which steps, in nobody's dialect. An adapter turns
 it into its own estimator (``build(task)``: an object with ``fit(X, y)``, ``coef_`` and
 ``intercept_``), so that all sides have equal objectives and do equal work; ``default(kind)`` is the
-estimator of a user who passes no argument.
+estimator of a user who passes no argument. Where there is one, `search` is its grid search.
 """
 
 from dataclasses import dataclass

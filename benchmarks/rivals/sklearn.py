@@ -1,6 +1,7 @@
 """scikit-learn's stochastic gradient descent."""
 
 from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.model_selection import GridSearchCV as search  # noqa: F401
 
 from benchmarks.rivals import scikit_learn_arguments
 

@@ -1,25 +1,30 @@
-"""SGDClassifier and SGDRegressor against scikit-learn's, and against a loop written in NumPy.
-
-Epoch tables also compare the models: two shuffled epochs on either side, largest difference of a
-coefficient relative to the largest coefficient. A fast wrong answer is marked as such.
-"""
+"""SGDClassifier and SGDRegressor against scikit-learn's, and against a loop written in NumPy."""
 
 from dataclasses import replace
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.model_selection import train_test_split
 
 from benchmarks import datasets, measure
+from benchmarks.duel import (
+    DIFFERENCE,
+    OURS,
+    RATIO,
+    SET,
+    THEIRS,
+    TYPE,
+    difference,
+    duel,
+    epochs,
+    loaded,
+    marks,
+    per_row,
+    stable_step,
+)
 from benchmarks.footprint import import_seconds, in_child, peak_bytes
-from benchmarks.measure import Calls, Epochs, ratio, spread, take_turns
+from benchmarks.measure import Calls, ratio, spread, take_turns
 from benchmarks.report import Column
 from benchmarks.rivals import Task, fastgd, numpy_loop, sklearn
-
-# Between two sides' coefficients. Rounding alone moves scikit-learn's float32 hinge model by 5 %
-# on one of these sets (rows near the kink fall to the other side), so float32 cannot be a strict
-# test; float64 is.
-TOLERANCE = {"float32": 1e-1, "float64": 1e-6}
 
 VARIANTS = {  # of the dense epoch: what differs from the plain task, and what is aimed at
     "log_loss": ({}, {"float32": 10, "float64": 6}),
@@ -30,69 +35,6 @@ VARIANTS = {  # of the dense epoch: what differs from the plain task, and what i
     "average": ({"average": True}, {"float32": 5, "float64": 5}),
     "early_stopping": ({"early_stopping": True}, {"float32": 5, "float64": 5}),
 }
-
-SET = Column("set", "data set", width=18)
-TYPE = Column("dtype", "type", width=7)
-OURS = Column("fastgd_ns", "fastgd ns/row", ".1f", width=22)
-THEIRS = Column("sklearn_ns", "sklearn ns/row", ".0f", width=22)
-RATIO = Column("ratio", "times faster", ".1f", width=18)
-DIFFERENCE = Column("difference", "coef differs", ".0e")
-
-
-# -- shared by the tables ------------------------------------------------------------------------
-
-
-def stable_step(X):
-    """A constant step at which squared loss does not blow up and the others still learn."""
-    squares = X.multiply(X).sum(axis=1) if sp.issparse(X) else np.einsum("ij,ij->i", X, X)
-    return float(min(0.1 / np.mean(squares), 1 / np.max(squares)))
-
-
-def epochs(bench, adapter, task, data):
-    return Epochs(lambda n: adapter.build(replace(task, epochs=n)).fit(data.X, data.y), bench.resolution)
-
-
-def difference(task, data, rival):
-    """Between the two models; without intercept on CSR, whose steps scikit-learn damps by 0.01."""
-    task = replace(task, epochs=2, intercept=not sp.issparse(data.X))
-    ours, theirs = (adapter.build(task).fit(data.X, data.y) for adapter in (fastgd, rival))
-    ours, theirs = (np.append(np.ravel(m.coef_), m.intercept_) for m in (ours, theirs))
-    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
-
-
-def marks(faster, apart=0.0, dtype="float64"):
-    notes = ["SLOWER"] if faster.median < 1 else []
-    return " ".join(notes + (["MODELS DIFFER"] if not apart <= TOLERANCE[dtype] else []))
-
-
-def per_row(samples, data):
-    return spread(np.divide(samples, data.X.shape[0] / 1e9))
-
-
-def duel(bench, task, data, dtype, **more):
-    """Epochs of both sides (and of what else takes turns with them) as the cells of one row."""
-    rivals = {"fastgd": fastgd, "sklearn": sklearn}
-    samplers = {name: epochs(bench, adapter, task, data) for name, adapter in rivals.items()}
-    taken = take_turns(samplers | more, bench.repeats)
-    faster = ratio(taken["sklearn"], taken["fastgd"])
-    apart = difference(task, data, sklearn)
-    cells = {
-        "set": data.name,
-        "dtype": dtype,
-        "shape": list(data.X.shape),
-        "fastgd_ns": per_row(taken["fastgd"], data),
-        "sklearn_ns": per_row(taken["sklearn"], data),
-        "ratio": faster,
-        "difference": apart,
-        "mark": marks(faster, apart, dtype),
-    }
-    return cells, taken
-
-
-def loaded(bench, kind):
-    for name in bench.data.names[kind]:
-        for dtype in bench.precisions:
-            yield dtype, bench.data.load(name, dtype)
 
 
 # -- the tables ----------------------------------------------------------------------------------
