@@ -198,7 +198,7 @@ GENERATED = {
     },
     "regression": {},
     "classes": {"generated_classes": generated(dense_classes, 20_000, 784, 10)},
-    "hashed": {"generated_hashed": generated(sparse, 20_000, 1 << 18, 130)},
+    "hashed": {"generated_hashed": generated(sparse, 20_000, 1 << 18, 30)},
     "raw": {"generated_raw": generated(dense, 50_000, 100)},
 }
 FILES = {  # where the file has another name

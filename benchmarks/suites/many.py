@@ -92,10 +92,14 @@ def models(bench):
             data = bench.data.load(name, dtype)
             one = Task(step=stable_step(data.X))
             for count in (10, 40, 200):
-                tasks = [replace(one, alpha=float(a)) for a in np.logspace(-6, -2, count)]
+                tasks = [replace(one, alpha=float(a)) for a in np.logspace(-6, -3, count)]
+                fit = together(tasks, data)
+                steady = max(
+                    bench.resolution, seconds(fit, 1) / 2
+                )  # what is done once, is done per model
                 taken = take_turns(
                     {
-                        "together": Epochs(together(tasks, data), bench.resolution),
+                        "together": Epochs(fit, steady),
                         "one": epochs(bench, fastgd, one, data),
                     },
                     min(bench.repeats, 3) if count == 200 else bench.repeats,
