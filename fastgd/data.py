@@ -243,9 +243,12 @@ def worst_scaled(X, names=None):
     """
     largest = np.zeros(X.shape[1])
     rows = np.arange(0, X.shape[0], -(-X.shape[0] // 10_000))
-    for part in np.array_split(rows, -(-len(rows) * X.shape[1] // SCORE_BYTES)):
-        block = abs(X[part].astype(np.float64)).max(axis=0)
-        np.maximum(largest, block.toarray().ravel() if sp.issparse(block) else block, out=largest)
+    if sp.issparse(X):
+        sample = X[rows].tocsr()
+        np.maximum.at(largest, sample.indices, abs(sample.data.astype(np.float64)))
+    else:
+        for part in np.array_split(rows, -(-len(rows) * X.shape[1] // SCORE_BYTES)):
+            np.maximum(largest, abs(X[part].astype(np.float64)).max(axis=0), out=largest)
     worst = int(largest.argmax())
     name = f"feature {worst}" if names is None else f"feature {names[worst]!r}"
     return name, float(largest[worst]), float(np.median(largest))

@@ -58,9 +58,10 @@ def why_alone(plan):
     return None
 
 
-def worthwhile(models, dtype, sparse):
-    """Whether so many models are faster in a band than one by one."""
-    return models > (2 if sparse else 2 if dtype == np.float64 else 3)
+def worthwhile(models, problem):
+    """Whether so many models of a problem's kind are faster in a band than one by one."""
+    fewest = 3 if problem.rows.sparse or problem.dtype == np.float64 else 4
+    return problem.classes > 1 or models >= fewest
 
 
 def train_all(problems, plans, make_order, n_jobs=None):
@@ -87,10 +88,10 @@ def train_all(problems, plans, make_order, n_jobs=None):
     groups = {}
     for i, (problem, plan) in enumerate(zip(problems, plans, strict=True)):
         alone = problem.classes == 1 and why_alone(plan)
-        groups.setdefault(i if alone else _key(problem, plan), []).append(i)
-    for members in groups.values():
+        groups.setdefault(None if alone else _key(problem, plan), []).append(i)
+    for key, members in groups.items():
         first = problems[members[0]]
-        if first.classes > 1 or worthwhile(len(members), first.dtype, first.rows.sparse):
+        if key is not None and worthwhile(len(members), first):
             tasks += [(part, True) for part in _waves(members, first, workers)]
         else:
             tasks += [([i], False) for i in members]
@@ -105,7 +106,7 @@ def train_all(problems, plans, make_order, n_jobs=None):
             done = band.train(make_order(first))
         else:
             try:
-                done = [train(first, plans[members[0]], make_order(first))]
+                done = [train_one(first, plans[members[0]], make_order(first))]
             except Overflow as error:
                 done = [error]
         for i, result in zip(members, done, strict=True):
@@ -138,7 +139,7 @@ def _key(problem, plan):
 def _waves(members, problem, workers):
     """The members in parts, one per worker or more, whose weights fit into the budget together.
 
-    Parts are whole vectors of models, so that the number of workers changes no bit of the results.
+    A lane's arithmetic does not depend on its neighbours: how many parts there are changes no bit.
     """
     try:
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -328,11 +329,12 @@ class Band:
                     self._finish(place, epoch, plateau[place], asked)
                 self._drop()
         except (KeyboardInterrupt, Exception) as error:
-            self.band.end_epoch()
+            self._hand_over()  # also settles the weights, whatever was interrupted
             if not self.seen or not np.isfinite(self._sums("size")).all():
                 raise
-            for place in range(len(self.live)):
-                self._finish(place, epoch, False, error=error)
+            for place, i in enumerate(self.live):
+                if self.results[i] is None:
+                    self._finish(place, epoch, False, error=error)
         return self.results
 
     def _tell(self, task, snapshot):
@@ -400,10 +402,12 @@ class Band:
         stay = np.array([place for place, i in enumerate(self.live) if self.results[i] is None], int)
         if len(stay) == len(self.live):
             return
-        self.live = self.live[stay]
         if not len(stay):
+            self.live = self.live[stay]
             return
         lanes = (stay[:, None] * self.classes + np.arange(self.classes)).ravel()
         lanes = np.concatenate([lanes, np.full(self._width(len(stay)) - len(lanes), lanes[0])])
-        self.w, self.numbers = self.w[:, lanes], self.numbers[:, lanes]
+        w, numbers = self.w[:, lanes], self.numbers[:, lanes]
+        # at once: an interruption must not find the lanes of others under a model's number
+        self.live, self.w, self.numbers = self.live[stay], w, numbers
         self._hand_over()

@@ -38,7 +38,10 @@ from .linear_model.sharing import answering, fit_together, group_key, raw_scores
 
 __all__ = ["GridSearchCV", "RandomizedSearchCV"]
 
-KEY_NAMES = ("loss", "batch_size", "fit_intercept", "shuffle", "random_state", "validation_fraction")
+KEY_NAMES = (
+    *("loss", "batch_size", "multi_class", "fit_intercept", "shuffle", "random_state"),
+    "validation_fraction",
+)
 ALONE = f"No other candidate agrees in {', '.join(KEY_NAMES)} and in what precedes the last step."
 
 
@@ -66,11 +69,13 @@ class GridSearchCV(_Sharing, _GridSearchCV):
     A drop-in for scikit-learn's class of the same name: same parameters, same `cv_results_`, same
     scores to rounding, same refit; see there for what each parameter does. Candidates for fastgd's
     SGDClassifier or SGDRegressor, alone or as the last step of a `Pipeline`, share what they can. They
-    have to agree in loss, batch_size, fit_intercept, shuffle and random_state, an int (with
-    early_stopping, in validation_fraction, too); alpha, penalty, l1_ratio, the learning rate, the
-    stopping rule, class weights and the parameters of the loss may differ. Transformers are fitted once
-    per fold and setting, if their own `random_state` is not None. All others are fitted one by one, as
-    scikit-learn does.
+    have to agree in loss, batch_size, multi_class, fit_intercept, shuffle and random_state, an int (with
+    early_stopping, in validation_fraction, too); alpha, penalty 'l2' or None, the learning rate, the
+    stopping rule, class weights and the parameters of the loss may differ. Penalties with an l1 share,
+    averaging, 'pa1' and 'pa2', verbose fits, callbacks and a y of several columns are fitted one by
+    one, as scikit-learn does; `sharing_report_` tells. Transformers are fitted once per fold and
+    setting, if their own `random_state` is not None. In float32, scores agree with scikit-learn's
+    search to about 1e-5.
 
     Parameters
     ----------
@@ -686,7 +691,8 @@ def _sentence(candidates, group, on, reason):
     if group is None:
         return f"{who} {'were' if several else 'was'} fitted alone{on}. {reason}"
     first = candidates[0]
-    agree = ", ".join(f"{name}={getattr(first.last, name)!r}" for name in KEY_NAMES[:5])
+    names = [name for name in KEY_NAMES[:-1] if hasattr(first.last, name)]
+    agree = ", ".join(f"{name}={getattr(first.last, name)!r}" for name in names)
     rows = "rows that were transformed once" if first.piped else "X"
     return f"{who} shared the passes of each fold over {rows}: {agree}."
 

@@ -37,7 +37,7 @@ def apart(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def always_together(monkeypatch):
-    monkeypatch.setattr(many, "worthwhile", lambda models, dtype, sparse: models > 1)
+    monkeypatch.setattr(many, "worthwhile", lambda models, problem: models > 1)
 
 
 @pytest.fixture(scope="module")

@@ -413,7 +413,7 @@ inline bool many_batch(const Models *s, double *total, double rows, double *c) {
         const bool fades = after * s->carried[m] < s->smallest;
         s->penalty_sum[m] += rows * 0.5 * s->l2[m] * (s->sq[m] > 0.0 ? s->sq[m] : 0.0);
         s->sq[m] *= factor * factor;
-        s->intercept[m] += s->fit_intercept * rate * total[m];
+        s->intercept[m] += s->fit_intercept * (rate * total[m]); /* rounded as for one model */
         s->fold[m] = fades ? after : 1.0;
         s->scale[m] = fades ? 1.0 : after;
         c[m] = rate / s->scale[m];

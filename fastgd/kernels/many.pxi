@@ -205,7 +205,7 @@ cdef class Band:
                 memset(self.g, 0, self.w.view.len)
         elif batch > self.u_rows:
             free(self.u)
-            self.u = NULL
+            self.u, self.u_rows = NULL, 0
             self.u = take(batch * width * size)
             self.u_rows = batch
         with nogil:

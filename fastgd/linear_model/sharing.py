@@ -25,7 +25,7 @@ __all__ = ["answering", "fit_together", "group_key", "raw_scores_together", "why
 
 SCORES_AT_ONCE = 1 << 22  # raw scores of one product: 32 MB of float64
 VALUES_AT_ONCE = 1 << 20  # of CSR rows that are gathered for a product
-OWN_PASS = "Its fit failed before the first pass."
+OWN_PASS = "Its fit failed before it began to train."
 TOO_FEW = "So few models are faster one by one."
 
 
@@ -209,7 +209,7 @@ def _fit_group(estimators, X, y, rows, sample_weight, n_jobs):
     if jobs:
         results = iter(train_all(problems, plans, next(iter(jobs.values())).make_order, n_jobs))
         sharing = sum(why_alone(plan) is None for plan in plans)
-        few = not worthwhile(sharing, problems[0].dtype, problems[0].rows.sparse)
+        few = not worthwhile(sharing, problems[0])
     for i, job in jobs.items():
         reason = why_alone(job.plan) or (TOO_FEW if few else None)
         try:

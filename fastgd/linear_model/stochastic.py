@@ -263,7 +263,7 @@ class _Descending(CallbackSupportMixin):
             )
         return training, validation
 
-    def _user_validation(self, X, X_val, y_val, sample_weight_val):
+    def _user_validation(self, X, y, X_val, y_val, sample_weight_val):
         """The user's own validation set, checked; None without."""
         if X_val is None:
             if y_val is not None or sample_weight_val is not None:
@@ -280,6 +280,10 @@ class _Descending(CallbackSupportMixin):
             )
         numeric = isinstance(self, _SGDRegressor)
         X_val, y_val = validated(self, X_val, y_val, reset=False, y_numeric=numeric)
+        if _n_targets(y_val) != _n_targets(y):
+            raise ValueError(
+                f"y_val has {_n_targets(y_val)} targets, y has {_n_targets(y)}: they must be the same."
+            )
         if sample_weight_val is not None:
             sample_weight_val = check_sample_weight(
                 sample_weight_val, X_val, np.float64, allow_all_zero=False
@@ -875,7 +879,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         """
         self._check_combinations()
         X, y = validated(self, X, y, reset=True)
-        given = self._user_validation(X, X_val, y_val, sample_weight_val)
+        given = self._user_validation(X, y, X_val, y_val, sample_weight_val)
         return self._descend(self._prepare(X, y, sample_weight, coef_init, intercept_init, given))
 
     def _prepare(
@@ -1223,11 +1227,11 @@ class SGDRegressor(_Descending, _SGDRegressor):
 
     Attributes
     ----------
-    coef_ : ndarray of shape (n_features,)
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
         The weights w, float32 if X is, else float64.
 
-    intercept_ : ndarray of shape (1,)
-        The intercept b.
+    intercept_ : ndarray of shape (1,) or (n_targets,)
+        The intercepts b.
 
     n_iter_, t_, history_, stop_reason_, n_features_in_, feature_names_in_
         As of `SGDClassifier`.
@@ -1360,7 +1364,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
         """
         self._check_combinations()
         X, y = validated(self, X, y, reset=True, y_numeric=True)
-        given = self._user_validation(X, X_val, y_val, sample_weight_val)
+        given = self._user_validation(X, y, X_val, y_val, sample_weight_val)
         return self._descend(self._prepare(X, y, sample_weight, coef_init, intercept_init, given))
 
     def _prepare(
