@@ -163,8 +163,9 @@ FASTGD_INLINE void many_csr_axpy_tile(const X *x, const I *col, idx nnz, const W
     }
 }
 
-/* The weights that a row will need: they are many, and far apart. */
+/* The weights that a row will need, where it is short: the requests of a long one would hold up the row at hand. */
 template <typename W, typename I> inline void many_prefetch_weights(const W *w, const I *col, idx nnz, idx width) {
+    if (nnz * width * (idx)sizeof(W) > 4096) return;
     for (idx k = 0; k < nnz; k++)
         for (idx m = 0; m < width; m += CACHE_LINE / (idx)sizeof(W)) FASTGD_PREFETCH(w + (idx)col[k] * width + m);
 }
