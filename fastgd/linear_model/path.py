@@ -147,8 +147,8 @@ class SGDClassifierCV(_Path, SGDClassifier):
     """Linear classifier that chooses the strength of its penalty by cross-validation.
 
     `SGDClassifier` with a path: models for all `alphas` (and `l1_ratios`) are trained on each fold, in
-    passes over X that they share, the setting with the best mean score is chosen, and fitted on all
-    rows. The scores are those of a `GridSearchCV` over the same values.
+    passes over X that they share (one by one for penalties 'elasticnet' and 'l1'), the setting with the
+    best mean score is chosen, and fitted on all rows. The scores are those of a `GridSearchCV` over the same values.
 
     Parameters
     ----------

@@ -617,7 +617,8 @@ class SGDClassifier(_Descending, _SGDClassifier):
 
         mean_i(weight_i * loss(y_i, w . x_i + b)) + penalty(w)
 
-    by steps against the gradient. Several classes are trained one versus all.
+    by steps against the gradient. Several classes are trained one versus all, in one pass, or as one
+    softmax (`multi_class`).
 
     Parameters
     ----------
