@@ -148,7 +148,8 @@ class SGDClassifierCV(_Path, SGDClassifier):
 
     `SGDClassifier` with a path: models for all `alphas` (and `l1_ratios`) are trained on each fold, in
     passes over X that they share (one by one for penalties 'elasticnet' and 'l1'), the setting with the
-    best mean score is chosen, and fitted on all rows. The scores are those of a `GridSearchCV` over the same values.
+    best mean score is chosen, and fitted on all rows. The scores are those of a `GridSearchCV` over the
+    same values.
 
     Parameters
     ----------
