@@ -262,3 +262,21 @@ def test_interrupted_models_are_valid(data, monkeypatch):
     assert model.n_iter_ == 2
     assert model.score(X, y) > 0.5
     assert "Interrupted in epoch 3" in model.stop_reason_[0]
+
+
+def test_interrupted_while_models_leave(data, monkeypatch):
+    X, y, _ = data
+    width, calls = many.Band._width, []
+
+    def interrupted(self, models):
+        calls.append(models)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return width(self, models)
+
+    monkeypatch.setattr(many.Band, "_width", interrupted)
+    model = SGDClassifier(loss="log_loss", random_state=0, tol=0.01, n_iter_no_change=2)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    assert 0 < calls[1] < 5, "some models had left, others had not"
+    assert model.score(X, y) > 0.6

@@ -20,6 +20,7 @@ class Task:
     average: bool = False
     early_stopping: bool = False  # scored every epoch, but never stopped
     intercept: bool = True
+    softmax: bool = False  # over all classes, in place of one model for each
     epochs: int = 1
     seed: int = 0
 

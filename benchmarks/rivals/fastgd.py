@@ -7,8 +7,10 @@ from fastgd.model_selection import GridSearchCV as search  # noqa: F401
 
 
 def build(task):
-    estimator = SGDRegressor if task.loss == "squared_error" else SGDClassifier
-    return estimator(batch_size=task.batch_size, **scikit_learn_arguments(task))
+    arguments = {"batch_size": task.batch_size, **scikit_learn_arguments(task)}
+    if task.loss == "squared_error":
+        return SGDRegressor(**arguments)
+    return SGDClassifier(multi_class="multinomial" if task.softmax else "ovr", **arguments)
 
 
 def default(kind):

@@ -48,22 +48,29 @@ def classes(bench):
             THEIRS,
             RATIO,
             Column("alone", "times alone", ".2f", width=18),
+            Column("softmax", "softmax", ".2f", width=16),
             DIFFERENCE,
         ],
         [
             "times alone: how much faster than fastgd with every class trained by itself",
+            "softmax: time of its epoch over that of one-vs-all",
             "coef differs: from scikit-learn, in row order (shuffled, its classes go separate ways)",
         ],
     )
     for dtype, data in loaded(bench, "classes"):
         task = Task(step=stable_step(data.X))
         alone = epochs(bench, fastgd_alone, task, data)
-        cells, taken = duel(bench, task, data, dtype, replace(task, shuffle=False), alone=alone)
+        softmax = epochs(bench, fastgd, replace(task, softmax=True), data)
+        in_order = replace(task, shuffle=False)
+        cells, taken = duel(bench, task, data, dtype, in_order, alone=alone, softmax=softmax)
         gain = ratio(taken["alone"], taken["fastgd"])
         cells["mark"] = marks(cells["ratio"], cells["difference"], dtype, gain)
-        table.add(classes=len(np.unique(data.y)), alone=gain, **cells)
+        over = ratio(taken["softmax"], taken["fastgd"])
+        table.add(classes=len(np.unique(data.y)), alone=gain, softmax=over, **cells)
     for name, goal in (("mnist_10", 25), ("letter_26", 20)):
         table.mean(f"{name} float32", "ratio", goal, set=name, dtype="float32")
+    for dtype in bench.precisions:
+        table.mean(f"softmax over one-vs-all, {dtype}", "softmax", 1.5, at_most=True, dtype=dtype)
 
 
 def models(bench):
