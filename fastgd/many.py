@@ -6,8 +6,8 @@ of a band; the others are trained one by one. A model of a band has its own targ
 penalty, learning rates and stopping rule, and the order of rows that it would have alone. A model that
 has stopped, or overflowed, is taken out, and the rest move together.
 
-What cannot share: l1 penalties, averaging, the passive-aggressive rules, one-class models, verbose
-fits (`why_alone`); and where a band would have so few models that one by one is faster (`worthwhile`).
+What cannot share: l1 penalties, averaging, the passive-aggressive rules, `learning_rate="auto"`,
+one-class models, verbose fits (`why_alone`); and where a band would have so few models that one by one is faster (`worthwhile`).
 
 Memory: a band takes two arrays of d x models, three in batches. When they would exceed `BUDGET` of the
 free memory, the models go in several bands, one after another.
@@ -20,6 +20,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils.parallel import Parallel, delayed
 
+from .auto import AutoRun
 from .history import COLUMNS
 from .kernels import kernels
 from .training import (
@@ -49,6 +50,8 @@ def why_alone(plan):
         return "An l1 penalty moves every weight at every step, so that models do not share their steps."
     if plan.learning_rate in RULES:
         return "The passive-aggressive rules have steps of their own."
+    if plan.learning_rate == "auto":
+        return "learning_rate='auto' finds the steps of each model by itself."
     if plan.average:
         return "Averaged weights are kept for one model at a time."
     if plan.nu is not None:
@@ -123,7 +126,8 @@ def train_all(problems, plans, make_order, n_jobs=None):
 def train_one(problem, plan, order, task=None, snapshot=None):
     """`train`, also of a softmax."""
     if problem.classes == 1:
-        return train(problem, plan, order, task, snapshot)
+        make_run = AutoRun if plan.learning_rate == "auto" else None
+        return train(problem, plan, order, task, snapshot, make_run)
     (result,) = Band([problem], [plan]).train(order, task, snapshot)
     if isinstance(result, Overflow):
         raise result

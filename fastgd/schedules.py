@@ -69,6 +69,13 @@ class Optimal:
         return np.divide(1.0, rates, out=rates)
 
 
+@dataclass(frozen=True)
+class Auto:
+    """No function of the step: a run finds its rates from the data and from what they do (`auto.py`)."""
+
+    plateau_cut = None
+
+
 def _optimal(alpha, loss, parameter, **_):
     typical = np.sqrt(1.0 / np.sqrt(alpha))
     return Optimal(alpha, float(loss.gradient(1.0, -typical, parameter)))
@@ -86,6 +93,7 @@ SCHEDULES = {
     "adaptive": lambda eta0, **_: Adaptive(eta0),
     "pa1": _constant,
     "pa2": _constant,
+    "auto": lambda **_: Auto(),
 }
 
 

@@ -26,9 +26,12 @@ __all__ = [
     "Overflow",
     "Plan",
     "Problem",
+    "Run",
     "ending",
     "objective_check",
+    "pieces",
     "report",
+    "row_weights",
     "train",
     "unit_weight",
     "untrained",
@@ -80,6 +83,10 @@ class Problem:
         Number of the first step, from 1.
     chosen : ndarray of int32, or None
         The rows to train on; None for all.
+    columns : auto.Columns, or None
+        What is known of the columns of X, for `learning_rate="auto"`; None: to be measured.
+    pace : auto.Pace, or None
+        How fast an earlier call trained, to go on with; None for a fit by itself.
     validate : callable, or None
         ``validate(coef, intercept, scale)`` -> score of the present weights; `scale` is the product
         of the l2 penalty's factors on them so far.
@@ -101,6 +108,8 @@ class Problem:
     average_intercept: float = 0.0
     t: float = 1.0
     chosen: np.ndarray = None
+    columns: object = None
+    pace: object = None
     validate: Callable = None
 
     def __post_init__(self):
@@ -151,7 +160,8 @@ class FitResult:
 
     `failure` is the exception that ended it early, if one did (a KeyboardInterrupt, or what a
     callback raised): the weights reached so far are valid, and the caller raises it again once they
-    are stored. `stopped` tells that a callback asked for the end.
+    are stored. `stopped` tells that a callback asked for the end. `pace` is that of `Problem`, to go on
+    with.
     """
 
     coef: np.ndarray
@@ -164,6 +174,7 @@ class FitResult:
     stop_reason: str = ""
     stopped: bool = False
     failure: BaseException = None
+    pace: object = None
 
 
 class _Patience:
@@ -182,7 +193,7 @@ class _Patience:
         return self.waited >= self.limit
 
 
-def train(problem, plan, order, task=None, snapshot=None):
+def train(problem, plan, order, task=None, snapshot=None, make_run=None):
     """Run epochs until the plan's stopping rule, and return the `FitResult`.
 
     Parameters
@@ -194,13 +205,15 @@ def train(problem, plan, order, task=None, snapshot=None):
         Told about every epoch.
     snapshot : callable, default=None
         ``snapshot(coef, intercept)`` -> fitted attributes, for callbacks that ask.
+    make_run : callable, default=None
+        ``make_run(problem, plan)`` -> what trains an epoch; None: a `Run`.
 
     Raises
     ------
     Overflow
         If the weights became infinite or NaN. The problem is left as it was.
     """
-    run = _Run(problem, plan)
+    run = (make_run or Run)(problem, plan)
     patience = _Patience(plan)
     history = History()
     best, stopped, plateau, failure = None, False, False, None
@@ -252,6 +265,7 @@ def train(problem, plan, order, task=None, snapshot=None):
         stop_reason=ending(plan, epoch, plateau, best is not None, failure, stopped),
         stopped=stopped,
         failure=failure,
+        pace=getattr(run, "pace", None),
     )
 
 
@@ -282,7 +296,7 @@ def untrained(problem):
     )
 
 
-class _Run:
+class Run:
     """The kernels' state of one model, and one epoch of it."""
 
     def __init__(self, problem, plan):
@@ -293,7 +307,7 @@ class _Run:
         self.batch = self.n if plan.batch_size == "full" else min(plan.batch_size, self.n)
         self.steps = -(-self.n // self.batch)
         batches = max(1, int(SEGMENT / max(1.0, problem.values_per_row)) // self.batch)
-        self.segments = _pieces(self.n, batches * self.batch)  # an epoch, as calls into the kernels
+        self.segments = pieces(self.n, batches * self.batch)  # an epoch, as calls into the kernels
         self.factor = 1.0  # of the schedule's rates, for those that are cut on a plateau
         self._ready = iter(())  # rates of the coming segments
         self._w = padded(problem.coef, d, dtype)
@@ -394,7 +408,7 @@ class _Run:
         return True
 
 
-def _pieces(n, size):
+def pieces(n, size):
     """0 ... n in pieces of at most `size`: (start, stop) of each."""
     return [(start, min(start + size, n)) for start in range(0, n, size)]
 
@@ -404,10 +418,10 @@ def unit_weight(problem, plan):
     if plan.batch_size == 1 or not plan.relative_weights:
         return 1.0
     rows = slice(None) if problem.chosen is None else problem.chosen
-    return float(_row_weights(problem, rows).mean())
+    return float(row_weights(problem, rows).mean())
 
 
-def _row_weights(problem, rows):
+def row_weights(problem, rows):
     if problem.classes > 1:
         weight = problem.weight_pos[problem.targets[rows]]
     else:
@@ -465,11 +479,11 @@ def objective_check(problems, plan, coefs, intercepts, scores):
     for stride in dict.fromkeys((max(1, n // CHECKED_ROWS), 1)):
         rows = np.arange(0, n, stride, dtype=np.int32) if chosen is None else chosen[::stride]
         sums = np.zeros((len(problems), 3))  # of losses, of losses at zero, and of weights
-        for start, stop in _pieces(len(rows), CHECKED_AT_ONCE):
+        for start, stop in pieces(len(rows), CHECKED_AT_ONCE):
             part = rows[start:stop]
             raw = scores(part)
             for model, problem in enumerate(problems):
-                weight = _row_weights(problem, part).astype(np.float64)
+                weight = row_weights(problem, part).astype(np.float64)
                 own = raw if problem.classes > 1 else raw[:, model]
                 sums[model] += (
                     _total_loss(problem, plan, part, own, weight),

@@ -126,6 +126,11 @@ cdef class Rows:
                 self.longest = max(self.longest, broad[i + 1] - broad[i] if wide else narrow[i + 1] - narrow[i])
             self.stored = broad[self.n] if wide else narrow[self.n]
 
+    @property
+    def reads_float32(self):
+        """Whether the rows reach the kernels as float32."""
+        return bool(self.float32)
+
     def filled(self):
         """Share of the values that are not zero: of a sample of the rows, if they are dense."""
         cdef const char *value

@@ -29,6 +29,7 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 from .. import __version__
+from ..auto import Pace, measure
 from ..callbacks import CallbackSupportMixin, fit_task
 from ..compat import (
     Hidden,
@@ -171,6 +172,11 @@ class _Descending(CallbackSupportMixin):
         needed = "hinge" if classifies or self._one_class else "epsilon_insensitive"
         if self.learning_rate in PASSIVE_AGGRESSIVE and loss.name != needed:
             raise ValueError(f"Learning rate '{self.learning_rate}' only works with loss '{needed}'.")
+        if self.learning_rate == "auto" and self.average:
+            raise ValueError(
+                "average must be False with learning_rate='auto', which averages the weights by itself "
+                "where that is better."
+            )
         if getattr(self, "multi_class", "ovr") == "multinomial":
             self._check_multinomial()
         if getattr(self, "penalty", None) == "elasticnet" and self.l1_ratio is None:
@@ -317,6 +323,19 @@ class _Descending(CallbackSupportMixin):
 
     # -- training ---------------------------------------------------------------------------------
 
+    def _pace(self, problems, partial):
+        """For learning_rate='auto': what it knows of the columns, and of an earlier call's progress."""
+        if self.learning_rate != "auto":
+            return
+        columns = measure(problems[0].rows, problems[0].chosen)
+        earlier, paces = getattr(self, "_auto", None) or (None, None)
+        if partial:
+            columns = columns if earlier is None else earlier.merged(columns)
+            paces = paces or [Pace() for _ in problems]
+        for i, problem in enumerate(problems):
+            problem.columns = columns
+            problem.pace = paces[i] if partial else None
+
     def _shuffles(self):
         return self.shuffle and self.batch_size != "full"  # the sum over all rows has no order
 
@@ -363,6 +382,8 @@ class _Descending(CallbackSupportMixin):
             if isinstance(result, Overflow):
                 raise ValueError(self._overflow_sentence(job.X, result)) from None
         self._store(results, job.plan, job.partial, job.intercept, job.n_rows)
+        if job.plan.learning_rate == "auto":
+            self._auto = job.problems[0].columns, [result.pace or Pace() for result in results]
         for result in results:
             if result.failure is not None:
                 raise result.failure
@@ -427,6 +448,7 @@ class _Descending(CallbackSupportMixin):
         for which in ("standard", "average"):
             self.__dict__.pop(f"_{which}_coef", None)
             self.__dict__.pop(f"_{which}_intercept", None)
+        self.__dict__.pop("_auto", None)
         self.t_ = 1.0
 
     def _internal_validation(self, X, rows, y_val, weight, classes=None):
@@ -1015,6 +1037,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
                     validate=self._validation(X, positive, codes, dtype, weight, validation, given),
                 )
             )
+        self._pace(problems, partial)
         return _Job(
             X=X,
             y=y,
@@ -1059,6 +1082,11 @@ class SGDClassifier(_Descending, _SGDClassifier):
                     f"multi_class='multinomial' needs {name}={' or '.join(map(repr, allowed[:2]))}, got "
                     f"{value!r}. Set it, or multi_class='ovr' for one model per class."
                 )
+        if self.learning_rate == "auto":
+            raise ValueError(
+                "learning_rate='auto' trains one model at a time, a softmax is several. Set "
+                "multi_class='ovr', or another learning_rate, such as 'invscaling'."
+            )
 
     def _softmax_validation(self, X, codes, weight, rows, given):
         """As `_validation`, for a softmax: accuracy."""
@@ -1455,6 +1483,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
             )
             for i in range(len(intercept))
         ]
+        self._pace(problems, partial)
         return _Job(
             X=X,
             y=y,
@@ -1615,7 +1644,7 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
         **_COMMON,
         "nu": [Interval(Real, 0.0, 1.0, closed="right")],
         "learning_rate": [
-            StrOptions(set(SCHEDULES) - set(PASSIVE_AGGRESSIVE)),
+            StrOptions(set(SCHEDULES) - {*PASSIVE_AGGRESSIVE, "auto"}),
             Hidden(StrOptions(set(PASSIVE_AGGRESSIVE))),
         ],
     }
