@@ -55,7 +55,10 @@
 #define FASTGD_SIMD FASTGD_SIMD_PRAGMA(omp simd)
 #define FASTGD_SIMD_SUM(...) FASTGD_SIMD_PRAGMA(omp simd reduction(+ : __VA_ARGS__))
 #define FASTGD_SIMD_ANY(...) FASTGD_SIMD_PRAGMA(omp simd reduction(| : __VA_ARGS__))
+#define FASTGD_SIMD_SUM_AND_PRODUCT(sum, product) \
+    FASTGD_SIMD_PRAGMA(omp simd reduction(+ : sum) reduction(* : product))
 #else
+#define FASTGD_SIMD_SUM_AND_PRODUCT(sum, product)
 #define FASTGD_SIMD_ANY(...)
 #define FASTGD_SIMD
 #define FASTGD_SIMD_SUM(...)
@@ -603,6 +606,20 @@ inline double csr_axpy(const X *x, const I *col, idx nnz, double c, W *w) {
         growth += (double)step * (2 * (double)old + step);
     }
     return growth;
+}
+
+/* g += c x in float64, whatever the type of x. */
+template <typename X, typename I> inline void csr_add_to(const X *x, const I *col, idx nnz, double c, double *g) {
+    for (idx k = 0; k < nnz; k++) g[col[k]] += c * x[k];
+}
+
+/* The share of one row in the upper triangle of X' diag(h) X, a d x d matrix: columns in any order. */
+template <typename X, typename I> inline void csr_outer(const X *x, const I *col, idx nnz, double h, double *H, idx d) {
+    for (idx a = 0; a < nnz; a++) {
+        double *row = H + col[a] * d;
+        const double c = h * x[a];
+        for (idx b = a; b < nnz; b++) row[col[b]] += c * x[b];
+    }
 }
 
 /* The l1 penalty on CSR. The truncation acts on every weight at every step; here a weight is brought

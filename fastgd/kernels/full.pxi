@@ -1,0 +1,261 @@
+# Passes over all rows for the solvers: each reads X once.
+#
+#   forward    z_i = w . x_i + b
+#   descend    the same, the losses of z, and g = sum of r_i x_i with r_i = weight_i loss'(z_i)
+#   curve      g = sum of h_i (v . x_i + c) x_i: the Hessian times a vector
+#   backward   g = sum of r_i x_i for r given
+#
+# One loop serves them all: some rows are predicted, as many as fit the first-level cache, their r is computed
+# by vectors, and while they are still at hand they are added to g. Sums over rows are kept in float64: in
+# float32, g is emptied into float64 every few thousand rows.
+
+cdef enum SweepKind:
+    FORWARD = 0
+    DESCEND = 1
+    CURVE = 2
+    BACKWARD = 3
+
+cdef enum:
+    SUMMED = 2048              # rows that may be summed in float32
+
+cdef struct Sweep:
+    SweepKind kind
+    int loss
+    double parameter
+    double intercept
+    const double *y
+    const double *weight       # NULL: ones
+    const double *h            # CURVE: curvatures; BACKWARD: r itself
+    double *z                  # FORWARD, DESCEND: out
+    double loss_sum, r_sum     # out
+
+
+cdef void residuals(Sweep *s, double *p, double *r, idx at, idx count) noexcept nogil:
+    """From w . x of some rows to what the rows are added with."""
+    cdef idx k
+    cdef double total = 0
+    cdef const double *weight = NULL
+    if s.kind == BACKWARD:
+        for k in range(count):
+            r[k] = s.h[at + k]
+    elif s.kind == CURVE:
+        for k in range(count):
+            r[k] = s.h[at + k] * (p[k] + s.intercept)
+    else:
+        for k in range(count):
+            p[k] += s.intercept
+            s.z[at + k] = p[k]
+        if s.kind == FORWARD:
+            return
+        if s.weight != NULL:
+            weight = s.weight + at
+        s.loss_sum += losses_and_slopes(s.loss, weight, s.y + at, p, r, count, s.parameter)
+    for k in range(count):
+        total += r[k]
+    s.r_sum += total
+
+
+cdef void flush(W *g, double *out, idx d) noexcept nogil:
+    cdef idx j
+    for j in range(d):
+        out[j] += g[j]
+    memset(g, 0, d * sizeof(W))
+
+
+cdef void dense_sweep(Sweep *s, const X *x, const Integers *integers, idx d, const W *w, W *g, double *out,
+                      idx start, idx stop) noexcept nogil:
+    """integers: x is a buffer for a block of rows. out += g, which is zero before and after."""
+    cdef const X *rows[2 * BLOCK]
+    cdef double p[BLOCK]
+    cdef double r[BLOCK]
+    cdef idx at = start, held = 0, count, i, j
+    cdef idx near = max(<idx> 4, min(<idx> BLOCK, NEAR // (d * <idx> sizeof(X) + 1) // 4 * 4))
+    while at < stop:
+        count = min(near, stop - at)
+        for j in range(2 * near):
+            i = min(at + j, stop - 1)
+            rows[j] = x + (i if integers == NULL else j % near) * d
+            if integers != NULL and j < count:
+                integers.convert(integers.data, d, i, <void *> rows[j])
+        if s.kind != BACKWARD:
+            for j in range(0, count, 4):
+                dot4(<const X **> rows + j, <int> min(<idx> 4, count - j), <const X **> rows + j + near, w, d, p + j)
+        residuals(s, p, r, at, count)
+        if s.kind != FORWARD:
+            for j in range(0, count, 4):
+                axpy4(<const X **> rows + j, <int> min(<idx> 4, count - j), <const double *> (r + j), g, d)
+            held += count
+            if held >= SUMMED:
+                flush(g, out, d)
+                held = 0
+        at += count
+    if held:
+        flush(g, out, d)
+
+
+cdef void csr_sweep(Sweep *s, const X *x, const I *indices, const I *indptr, const W *w, W *z, double *out,
+                    idx start, idx stop) noexcept nogil:
+    cdef double p[BLOCK]
+    cdef double r[BLOCK]
+    cdef idx at = start, count, j, i, far
+    cdef double unused
+    while at < stop:
+        count = min(<idx> BLOCK, stop - at)
+        if s.kind != BACKWARD:
+            for j in range(count):
+                i = at + j
+                csr_dot(x + indptr[i], indices + indptr[i], indptr[i + 1] - indptr[i], w, z, p + j, &unused)
+        residuals(s, p, r, at, count)
+        if s.kind != FORWARD:
+            for j in range(count):
+                i = at + j
+                csr_add_to(x + indptr[i], indices + indptr[i], indptr[i + 1] - indptr[i], r[j], out)
+        at += count
+
+
+cdef void csr_gram(const X *kind, const I *index, Rows rows, const double[::1] h, double[:, ::1] H, double[::1] g,
+                   idx start, idx stop) noexcept:
+    cdef const X *x = <const X *> address(rows.data)
+    cdef const I *indices = <const I *> address(rows.indices)
+    cdef const I *indptr = <const I *> address(rows.indptr)
+    cdef idx i, nnz, d = rows.d
+    with nogil:
+        for i in range(start, stop):
+            if h[i] == 0:
+                continue
+            nnz = indptr[i + 1] - indptr[i]
+            csr_outer(x + indptr[i], indices + indptr[i], nnz, h[i], &H[0, 0], d)
+            csr_add_to(x + indptr[i], indices + indptr[i], nnz, h[i], &g[0])
+
+
+cdef class Sweeps:
+    """Passes over the rows of one matrix, with their targets and weights.
+
+    Parameters
+    ----------
+    rows : Rows
+    y : buffer of n float64
+    weight : buffer of n float64, or None for ones
+    loss, parameter : the loss's number and parameter
+    """
+
+    cdef Rows rows
+    cdef Buffer y, weight
+    cdef int loss
+    cdef double parameter
+
+    def __init__(self, Rows rows, y, weight, int loss, double parameter=0.0):
+        self.rows = rows
+        self.y, self.weight = borrow(y), borrow(weight)
+        self.loss, self.parameter = loss, parameter
+        if fewer(self.y, rows.n * 8) or fewer(self.weight, rows.n * 8):
+            raise ValueError("The kernels need a target and a weight for every row.")
+
+    def forward(self, w, bint double_w, double intercept, double[::1] z, idx start, idx stop):
+        """z_i = w . x_i + intercept for the rows start ... stop - 1; w is padded."""
+        cdef Sweep s
+        s.kind = FORWARD
+        s.z = &z[0]
+        self.run(&s, w, double_w, intercept, None, start, stop)
+
+    def descend(self, w, bint double_w, double intercept, double[::1] z, double[::1] g, idx start, idx stop):
+        """z as above, g += sum of r_i x_i; returns the sums of the weighted losses and of r."""
+        cdef Sweep s
+        s.kind = DESCEND
+        s.z = &z[0]
+        self.run(&s, w, double_w, intercept, g, start, stop)
+        return s.loss_sum, s.r_sum
+
+    def curve(self, v, bint double_w, double c, const double[::1] h, double[::1] g, idx start, idx stop):
+        """g += sum of h_i (v . x_i + c) x_i; returns the sum of h_i (v . x_i + c)."""
+        cdef Sweep s
+        s.kind = CURVE
+        s.h = &h[0]
+        self.run(&s, v, double_w, c, g, start, stop)
+        return s.r_sum
+
+    def gram(self, const double[::1] h, double[:, ::1] H, double[::1] g, idx start, idx stop):
+        """Of CSR rows: H += sum of h_i x_i x_i' and g += sum of h_i x_i.
+
+        Columns of a row come in any order, so that an entry may land in either triangle of H: the sum of H and
+        its transpose holds every entry off the diagonal once, and those on the diagonal twice.
+        """
+        cdef Rows rows = self.rows
+        if not (0 <= start <= stop <= rows.n and rows.sparse and H.shape[0] == H.shape[1] == rows.d <= g.shape[0]):
+            raise ValueError("The kernels need CSR rows and a d x d matrix.")
+        if rows.float32 and rows.wide:
+            csr_gram(<float *> NULL, <int64_t *> NULL, rows, h, H, g, start, stop)
+        elif rows.float32:
+            csr_gram(<float *> NULL, <int32_t *> NULL, rows, h, H, g, start, stop)
+        elif rows.wide:
+            csr_gram(<double *> NULL, <int64_t *> NULL, rows, h, H, g, start, stop)
+        else:
+            csr_gram(<double *> NULL, <int32_t *> NULL, rows, h, H, g, start, stop)
+
+    def backward(self, const double[::1] r, bint double_w, double[::1] g, idx start, idx stop):
+        """g += sum of r_i x_i."""
+        cdef Sweep s
+        s.kind = BACKWARD
+        s.h = &r[0]
+        self.run(&s, None, double_w, 0, g, start, stop)
+
+    cdef int run(self, Sweep *s, w, bint double_w, double intercept, double[::1] g, idx start, idx stop) except -1:
+        cdef Buffer weights = borrow(w)
+        cdef double *out = NULL
+        cdef idx size = 8 if double_w else 4
+        if g is not None:
+            if g.shape[0] < self.rows.d:
+                raise ValueError("The kernels need a gradient with an entry for every column.")
+            out = &g[0]
+        if not 0 <= start <= stop <= self.rows.n:
+            raise ValueError("The kernels need a range of existing rows.")
+        if fewer(weights, (self.rows.d + PADDING - 1) // PADDING * PADDING * size):
+            raise ValueError("The kernels need weights padded to a multiple of 16 elements.")
+        s.loss, s.parameter, s.intercept = self.loss, self.parameter, intercept
+        s.y, s.weight = <const double *> address(self.y), <const double *> address(self.weight)
+        s.loss_sum = s.r_sum = 0
+        if self.rows.float32:
+            if double_w:
+                self.run_as(s, <float *> NULL, <const double *> address(weights), out, start, stop)
+            else:
+                self.run_as(s, <float *> NULL, <const float *> address(weights), out, start, stop)
+        elif double_w:
+            self.run_as(s, <double *> NULL, <const double *> address(weights), out, start, stop)
+        else:
+            raise ValueError("The kernels take float64 weights with float64 rows.")
+        return 0
+
+    cdef int run_as(self, Sweep *s, const X *kind, const W *w, double *out, idx start, idx stop) except -1:
+        cdef Rows rows = self.rows
+        cdef idx padded = (rows.d + PADDING - 1) // PADDING * PADDING
+        cdef Integers integers
+        cdef const Integers *converted = NULL
+        cdef const X *data = <const X *> address(rows.data)
+        cdef W *work
+        cdef X *block = NULL
+        if rows.sparse:
+            work = <W *> take((rows.longest + PADDING) * sizeof(W))
+            with nogil:
+                if rows.wide:
+                    csr_sweep(s, data, <const int64_t *> address(rows.indices), <const int64_t *> address(rows.indptr),
+                              w, work, out, start, stop)
+                else:
+                    csr_sweep(s, data, <const int32_t *> address(rows.indices), <const int32_t *> address(rows.indptr),
+                              w, work, out, start, stop)
+            free(work)
+            return 0
+        work = <W *> take(padded * sizeof(W))
+        if rows.convert != NULL:
+            try:
+                block = <X *> take(BLOCK * rows.d * sizeof(X))
+            except MemoryError:
+                free(work)
+                raise
+            integers.data, integers.convert = address(rows.data), rows.convert
+            converted, data = &integers, <const X *> block
+        with nogil:
+            memset(work, 0, padded * sizeof(W))
+            dense_sweep(s, data, converted, rows.d, w, work, out, start, stop)
+        free(work)
+        free(block)
+        return 0

@@ -1,0 +1,262 @@
+"""The design matrix as solvers use it: passes over X in well-scaled coordinates, whatever the units of X.
+
+Design note. A solver works on u and c, where column j of X is measured from its mean m_j in units of its
+spread s_j::
+
+    w_j = u_j / s_j,      b = c - sum_j m_j w_j,      w . x + b = u . (x - m) / s + c
+
+This is a change of variables, not of the objective: the penalty stays on w, in the user's units. X is
+never copied or centred; means enter gradients and Hessians by corrections of rank one, so that a sparse X stays
+sparse (its columns are scaled but, since centring buys it little, not centred).
+
+Each pass reads X once. Rows go by a fixed number of pieces whose sums are added in order: any number of
+threads gives the same bits.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..data import make_rows, padded
+from ..kernels import kernels
+from ..losses import LOSSES
+
+__all__ = ["Design"]
+
+PIECES = 16  # of the rows, for threads
+PIECE_ROWS = 4096  # no smaller ones
+GRAM_BYTES = 1 << 20  # of rows in one matrix product: they stay in L2
+
+
+class Design:
+    """Passes over the rows of an objective.
+
+    Parameters
+    ----------
+    objective : Objective
+        Of one model.
+    n_threads : int
+    precise : bool
+        Whether to compute in float64 on float32 rows.
+    center : bool
+        Whether columns are measured from their means; never for sparse rows.
+
+    Attributes
+    ----------
+    n, d : int
+    mean, spread : ndarray of float64 of shape (d,)
+        m and s above. A column that is constant has spread 1.
+    """
+
+    def __init__(self, objective, n_threads=1, precise=False, center=True):
+        X = objective.X
+        self.X, self.objective = X, objective
+        self.sparse = sp.issparse(X)
+        self.n, self.d = X.shape
+        self.n_threads = n_threads
+        self.fit_intercept = objective.fit_intercept
+        loss = LOSSES["log_loss" if objective.loss == "multinomial" else objective.loss]
+        self.loss = loss
+        self.y = np.ascontiguousarray(objective.y, dtype=np.float64)
+        self.weight = objective.weight
+        self.rows = make_rows(X)
+        self.sweeps = kernels.Sweeps(self.rows, self.y, self.weight, loss.number, loss.default)
+        self.double = precise or not _is_float32(X)
+        size = max(PIECE_ROWS, -(-self.n // PIECES))
+        self.pieces = [(start, min(start + size, self.n)) for start in range(0, self.n, size)]
+        self.mean, self.spread = self._moments(center and self.fit_intercept and not self.sparse)
+        self.scale = 1.0 / self.spread
+
+    # ---- passes ------------------------------------------------------------------------------------
+
+    def _over_pieces(self, work, size):
+        """Sum over the pieces of what ``work(start, stop, out)`` adds to `out` and returns."""
+        if self.n_threads == 1 or len(self.pieces) == 1:
+            total, returned = np.zeros(size), []
+            part = np.empty(size)
+            for start, stop in self.pieces:
+                part[:] = 0
+                returned.append(work(start, stop, part))
+                total += part
+            return total, returned
+        parts = [np.zeros(size) for _ in self.pieces]
+        with ThreadPoolExecutor(self.n_threads) as pool:
+            returned = list(
+                pool.map(lambda job: work(*job[0], job[1]), zip(self.pieces, parts, strict=True))
+            )
+        total = parts[0]
+        for part in parts[1:]:
+            total += part
+        return total, returned
+
+    def weights(self, u, c):
+        """w and b of the scaled point (u, c)."""
+        w = u * self.scale
+        return w, c - float(self.mean @ w)
+
+    def scaled(self, w, b):
+        """(u, c) of the weights w and the intercept b."""
+        return w * self.spread, b + float(self.mean @ w)
+
+    def _kernel_weights(self, w):
+        return padded(w, self.d, np.float64 if self.double else np.float32)
+
+    def evaluate(self, w, b):
+        """Losses and gradient at the weights w, b.
+
+        Returns
+        -------
+        loss : float
+            The mean loss.
+        gradient : ndarray of shape (d,), gradient_c : float
+            Of the mean loss in u and c.
+        z : ndarray of shape (n,)
+            Raw predictions.
+        """
+        kernel_w, z = self._kernel_weights(w), np.empty(self.n)
+        g, sums = self._over_pieces(
+            lambda start, stop, out: self.sweeps.descend(kernel_w, self.double, b, z, out, start, stop),
+            self.d,
+        )
+        loss, r = np.sum(sums, axis=0) / self.objective.total
+        return float(loss), self._in_scaled(g / self.objective.total, r), float(r), z
+
+    def _in_scaled(self, g, r):
+        return (g - self.mean * r) * self.scale
+
+    def gradient_of(self, r):
+        """Gradients in u and c of sum_i r_i (w . x_i + b)."""
+        g, _ = self._over_pieces(
+            lambda start, stop, out: self.sweeps.backward(r, self.double, out, start, stop), self.d
+        )
+        total = float(r.sum())
+        return self._in_scaled(g, total), total
+
+    def predictions(self, w, b):
+        """Raw predictions of shape (n,)."""
+        kernel_w, z = self._kernel_weights(w), np.empty(self.n)
+        self._over_pieces(
+            lambda start, stop, _: self.sweeps.forward(kernel_w, self.double, b, z, start, stop), 0
+        )
+        return z
+
+    def curvatures(self, z):
+        """Second derivatives of the losses in z, over S."""
+        h = np.empty(self.n)
+        kernels.curvatures(self.loss.number, self.loss.default, self.y, z, self.weight, h)
+        h /= self.objective.total
+        return h
+
+    def curved(self, h, u, c):
+        """The Hessian of the mean loss, curvatures h, times (u, c)."""
+        w, b = self.weights(u, c)
+        kernel_w = self._kernel_weights(w)
+        g, sums = self._over_pieces(
+            lambda start, stop, out: self.sweeps.curve(kernel_w, self.double, b, h, out, start, stop),
+            self.d,
+        )
+        r = float(np.sum(sums))
+        return self._in_scaled(g, r), r
+
+    # ---- matrices ----------------------------------------------------------------------------------
+
+    def hessian(self, h, chosen=None):
+        """X' diag(h) X in the coordinates (u, c), of shape (d + 1, d + 1).
+
+        Parameters
+        ----------
+        h : ndarray of shape (n,), or of the chosen rows
+        chosen : ndarray of int, default=None
+            Row numbers; None for all.
+        """
+        d = self.d
+        H = np.zeros((d + 1, d + 1))
+        if self.sparse:
+            raw, g = self._sparse_gram(h, chosen)
+            H[:d, :d] = raw * self.scale
+            H[:d, :d] *= self.scale[:, None]
+            H[:d, d] = H[d, :d] = g * self.scale
+        else:
+            self._dense_gram(h, chosen, H)
+        H[d, d] = h.sum()
+        return H
+
+    def hessian_diagonal(self, h):
+        """The diagonal of X' diag(h) X in the coordinate u, of shape (d,)."""
+        if self.sparse:
+            each = np.repeat(h, np.diff(self.X.indptr)) * self.X.data.astype(np.float64) ** 2
+            return np.bincount(self.X.indices, weights=each, minlength=self.d) * self.scale**2
+        diagonal = np.zeros(self.d)
+        block = max(64, GRAM_BYTES // (self.d * self.X.dtype.itemsize))
+        for start in range(0, self.n, block):
+            rows = self.X[start : start + block] - self.mean.astype(self._kind)
+            diagonal += np.einsum("i,ij,ij->j", h[start : start + block].astype(self._kind), rows, rows)
+        return diagonal * self.scale**2
+
+    @property
+    def _kind(self):
+        return np.float64 if self.double else np.float32
+
+    def _sparse_gram(self, h, chosen):
+        sweeps, n = self.sweeps, self.n
+        if chosen is not None:
+            X = self.X[chosen]
+            n = X.shape[0]
+            sweeps = kernels.Sweeps(make_rows(X), h, None, self.loss.number)
+        raw, g = np.zeros((self.d, self.d)), np.zeros(self.d)
+        sweeps.gram(h, raw, g, 0, n)
+        diagonal = raw.diagonal().copy()
+        raw += raw.T.copy()
+        np.fill_diagonal(raw, diagonal)
+        return raw, g
+
+    def _dense_gram(self, h, chosen, H):
+        """Rows are centred and scaled a block at a time: a difference of large sums would lose digits."""
+        X, d = self.X, self.d
+        kind = self._kind
+        block = max(64, GRAM_BYTES // (d * np.dtype(kind).itemsize))
+        n = self.n if chosen is None else len(chosen)
+        mean, scale, root = self.mean.astype(kind), self.scale.astype(kind), np.sqrt(h).astype(kind)
+        centred = bool(self.mean.any())
+        for start in range(0, n, block):
+            stop = min(start + block, n)
+            rows = X[start:stop] if chosen is None else X[chosen[start:stop]]
+            rows = np.subtract(rows, mean, dtype=kind) if centred else rows.astype(kind)
+            rows *= root[start:stop, None]
+            H[:d, d] += root[start:stop] @ rows
+            H[:d, :d] += rows.T @ rows
+        H[:d, :d] *= scale
+        H[:d, :d] *= scale[:, None]
+        H[:d, d] *= scale
+        H[d, :d] = H[:d, d]
+
+    def _moments(self, center):
+        """Means and spreads of the columns."""
+        if self.sparse:
+            values = self.X.data.astype(np.float64)
+            squares = np.bincount(self.X.indices, weights=values * values, minlength=self.d)
+            return np.zeros(self.d), _positive(np.sqrt(squares / self.n))
+        total, squares = np.zeros(self.d), np.zeros(self.d)
+        block = max(64, GRAM_BYTES // (self.d * 8))
+        shift = self.X[0].astype(np.float64)
+        for start in range(0, self.n, block):
+            rows = self.X[start : start + block] - shift
+            total += rows.sum(axis=0)
+            squares += np.einsum("ij,ij->j", rows, rows)
+        mean, squares = total / self.n, squares / self.n
+        variance = squares - mean**2
+        variance[variance <= 1e-14 * squares] = 0.0
+        if center:
+            return mean + shift, _positive(np.sqrt(variance))
+        return np.zeros(self.d), _positive(np.sqrt(variance + (mean + shift) ** 2))
+
+
+def _positive(spread):
+    spread = np.asarray(spread)
+    spread[~(spread > 0)] = 1.0
+    return spread
+
+
+def _is_float32(X):
+    return X.dtype == np.float32 or (X.dtype.kind in "iub" and X.dtype.itemsize <= 2)
