@@ -8,11 +8,13 @@ from .objective import Goal
 
 __all__ = ["SOLVERS", "choose", "solve"]
 
-SOLVERS = ("newton",)
+SOLVERS = ("newton", "proximal")
 
 
 def choose(objective, goal):
     """The name of the solver that is expected to be soonest."""
+    if objective.l1 > 0 or objective.loss == "multinomial":
+        return "proximal"
     return "newton"
 
 

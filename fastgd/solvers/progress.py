@@ -77,6 +77,10 @@ class Progress:
                 self.reason = f"A callback asked to stop after {self.n_iter} {self.unit}."
         return bool(self.reason)
 
+    def certify(self, kind, value):
+        """Replace the certificate of the point that was added last."""
+        self.certificate = Certificate(kind, value, self.relative(value, self.objective))
+
     def stalled(self):
         """No further progress is possible in floating-point numbers."""
         self.converged = True
