@@ -20,6 +20,8 @@ if _PathFinder.find_spec("_cpu", [f"{__path__[0]}/kernels"]) is None:  # sources
 
 # Where each public name lives.
 _HOMES = {
+    "LogisticRegression": "linear_model",
+    "LogisticRegressionCV": "linear_model",
     "SGDClassifier": "linear_model",
     "SGDClassifierCV": "linear_model",
     "SGDOneClassSVM": "linear_model",

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import fastgd
+from fastgd.patching import REPLACEMENTS
 
 current = None
 outcomes = {}
@@ -33,8 +34,8 @@ def note_construction(klass):
 
 
 fastgd.patch_sklearn()
-for estimator in (fastgd.SGDClassifier, fastgd.SGDRegressor, fastgd.SGDOneClassSVM):
-    note_construction(estimator)
+for estimator in REPLACEMENTS:
+    note_construction(getattr(fastgd, estimator))
 
 
 def pytest_addoption(parser):
