@@ -77,6 +77,11 @@ class Progress:
                 self.reason = f"A callback asked to stop after {self.n_iter} {self.unit}."
         return bool(self.reason)
 
+    def tick(self):
+        """Count an iteration whose point was not looked at."""
+        seconds = time.perf_counter() - self.began
+        self.rows.append((np.nan, np.nan, seconds))
+
     def stalled(self):
         """No further progress is possible in floating-point numbers."""
         self.converged = True
