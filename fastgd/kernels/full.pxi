@@ -113,19 +113,29 @@ cdef void csr_sweep(Sweep *s, const X *x, const I *indices, const I *indptr, con
         at += count
 
 
-cdef void csr_gram(const X *kind, const I *index, Rows rows, const double[::1] h, double[:, ::1] H, double[::1] g,
-                   idx start, idx stop) noexcept:
+cdef void csr_gram(const X *kind, const I *index, Rows rows, const double[::1] h, const int32_t *place, double *kept,
+                   int32_t *at, double *H, double *g, idx k, idx start, idx stop) noexcept:
+    """place: where a column is in H, below zero if nowhere; NULL: at its own number. kept, at: room for a row."""
     cdef const X *x = <const X *> address(rows.data)
     cdef const I *indices = <const I *> address(rows.indices)
     cdef const I *indptr = <const I *> address(rows.indptr)
-    cdef idx i, nnz, d = rows.d
+    cdef idx i, j, nnz, count
     with nogil:
         for i in range(start, stop):
             if h[i] == 0:
                 continue
             nnz = indptr[i + 1] - indptr[i]
-            csr_outer(x + indptr[i], indices + indptr[i], nnz, h[i], &H[0, 0], d)
-            csr_add_to(x + indptr[i], indices + indptr[i], nnz, h[i], &g[0])
+            if place == NULL:
+                csr_outer(x + indptr[i], indices + indptr[i], nnz, h[i], H, k)
+                csr_add_to(x + indptr[i], indices + indptr[i], nnz, h[i], g)
+                continue
+            count = 0
+            for j in range(indptr[i], indptr[i + 1]):
+                kept[count] = x[j]
+                at[count] = place[indices[j]]
+                count += at[count] >= 0
+            csr_outer(<const double *> kept, <const int32_t *> at, count, h[i], H, k)
+            csr_add_to(<const double *> kept, <const int32_t *> at, count, h[i], g)
 
 
 cdef class Sweeps:
@@ -174,23 +184,43 @@ cdef class Sweeps:
         self.run(&s, v, double_w, c, g, start, stop)
         return s.r_sum
 
-    def gram(self, const double[::1] h, double[:, ::1] H, double[::1] g, idx start, idx stop):
+    def gram(self, const double[::1] h, double[:, ::1] H, double[::1] g, idx start, idx stop,
+             const int32_t[::1] place=None):
         """Of CSR rows: H += sum of h_i x_i x_i' and g += sum of h_i x_i.
 
         Columns of a row come in any order, so that an entry may land in either triangle of H: the sum of H and
-        its transpose holds every entry off the diagonal once, and those on the diagonal twice.
+        its transpose holds every entry off the diagonal once, and those on the diagonal twice. With `place`, only
+        columns j with place[j] >= 0 take part, at that place.
         """
         cdef Rows rows = self.rows
-        if not (0 <= start <= stop <= rows.n and rows.sparse and H.shape[0] == H.shape[1] == rows.d <= g.shape[0]):
-            raise ValueError("The kernels need CSR rows and a d x d matrix.")
+        cdef idx k = H.shape[0]
+        cdef const int32_t *places = NULL
+        cdef double *kept
+        cdef int32_t *at
+        if not (0 <= start <= stop <= rows.n <= h.shape[0] and rows.sparse and H.shape[1] == k <= g.shape[0]):
+            raise ValueError("The kernels need CSR rows, their weights, and a square matrix.")
+        if place is None and k != rows.d or place is not None and place.shape[0] != rows.d:
+            raise ValueError("The kernels need a place for every column.")
+        if k == 0:
+            return
+        kept = <double *> take((rows.longest + 1) * sizeof(double))
+        try:
+            at = <int32_t *> take((rows.longest + 1) * sizeof(int32_t))
+        except MemoryError:
+            free(kept)
+            raise
+        if place is not None:
+            places = &place[0]
         if rows.float32 and rows.wide:
-            csr_gram(<float *> NULL, <int64_t *> NULL, rows, h, H, g, start, stop)
+            csr_gram(<float *> NULL, <int64_t *> NULL, rows, h, places, kept, at, &H[0, 0], &g[0], k, start, stop)
         elif rows.float32:
-            csr_gram(<float *> NULL, <int32_t *> NULL, rows, h, H, g, start, stop)
+            csr_gram(<float *> NULL, <int32_t *> NULL, rows, h, places, kept, at, &H[0, 0], &g[0], k, start, stop)
         elif rows.wide:
-            csr_gram(<double *> NULL, <int64_t *> NULL, rows, h, H, g, start, stop)
+            csr_gram(<double *> NULL, <int64_t *> NULL, rows, h, places, kept, at, &H[0, 0], &g[0], k, start, stop)
         else:
-            csr_gram(<double *> NULL, <int32_t *> NULL, rows, h, H, g, start, stop)
+            csr_gram(<double *> NULL, <int32_t *> NULL, rows, h, places, kept, at, &H[0, 0], &g[0], k, start, stop)
+        free(kept)
+        free(at)
 
     def backward(self, const double[::1] r, bint double_w, double[::1] g, idx start, idx stop):
         """g += sum of r_i x_i."""

@@ -78,3 +78,6 @@ cdef extern from "losses.h" namespace "fastgd" nogil:
     double loss_sum(int id, const double *y, const double *p, const double *weight, idx n, double a)
     double losses_and_slopes(int id, const double *weight, const double *y, const double *p, double *out, idx n, double a)
     void loss_curvatures(int id, const double *weight, const double *y, const double *p, double *out, idx n, double a)
+    double exp_clamped(double x)
+    double softplus(double x)
+    void softmax_columns[T](T *z, const int32_t *y, double *loss, idx classes, idx rows)

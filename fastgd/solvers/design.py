@@ -39,8 +39,8 @@ class Design:
     n_threads : int
     precise : bool
         Whether to compute in float64 on float32 rows.
-    center : bool
-        Whether columns are measured from their means; never for sparse rows.
+    scaled : bool
+        Whether to measure columns from their means (never for sparse rows) in units of their spreads.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Design:
         m and s above. A column that is constant has spread 1.
     """
 
-    def __init__(self, objective, n_threads=1, precise=False, center=True):
+    def __init__(self, objective, n_threads=1, precise=False, scaled=True):
         X = objective.X
         self.X, self.objective = X, objective
         self.sparse = sp.issparse(X)
@@ -65,7 +65,9 @@ class Design:
         self.double = precise or not _is_float32(X)
         size = max(PIECE_ROWS, -(-self.n // PIECES))
         self.pieces = [(start, min(start + size, self.n)) for start in range(0, self.n, size)]
-        self.mean, self.spread = self._moments(center and self.fit_intercept and not self.sparse)
+        self.mean, self.spread = np.zeros(self.d), np.ones(self.d)
+        if scaled:
+            self.mean, self.spread = self._moments(self.fit_intercept and not self.sparse)
         self.scale = 1.0 / self.spread
 
     # ---- passes ------------------------------------------------------------------------------------
@@ -198,18 +200,31 @@ class Design:
     def _kind(self):
         return np.float64 if self.double else np.float32
 
-    def _sparse_gram(self, h, chosen):
-        sweeps, n = self.sweeps, self.n
+    def _sparse_gram(self, h, chosen=None, place=None, size=None):
+        """sum of h_i x_i x_i' and of h_i x_i over CSR rows, unscaled; see `kernels.Sweeps.gram`."""
+        sweeps, n, d = self.sweeps, self.n, self.d if size is None else size
         if chosen is not None:
             X = self.X[chosen]
             n = X.shape[0]
             sweeps = kernels.Sweeps(make_rows(X), h, None, self.loss.number)
-        raw, g = np.zeros((self.d, self.d)), np.zeros(self.d)
-        sweeps.gram(h, raw, g, 0, n)
+        raw, g = np.zeros((d, d)), np.zeros(d)
+        sweeps.gram(h, raw, g, 0, n, place)
         diagonal = raw.diagonal().copy()
         raw += raw.T.copy()
         np.fill_diagonal(raw, diagonal)
         return raw, g
+
+    def hessian_block(self, h, columns):
+        """As `hessian`, of the given columns and the intercept only."""
+        place = np.full(self.d, -1, dtype=np.int32)
+        place[columns] = np.arange(len(columns), dtype=np.int32)
+        k, scale = len(columns), self.scale[columns]
+        H = np.empty((k + 1, k + 1))
+        raw, g = self._sparse_gram(h, None, place, k)
+        H[:k, :k] = raw * scale * scale[:, None]
+        H[:k, k] = H[k, :k] = g * scale
+        H[k, k] = h.sum()
+        return H
 
     def _dense_gram(self, h, chosen, H):
         """Rows are centred and scaled a block at a time: a difference of large sums would lose digits."""

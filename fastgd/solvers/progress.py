@@ -83,6 +83,11 @@ class Progress:
         """Replace the certificate of the point that was added last."""
         self.certificate = Certificate(kind, value, self.relative(value, self.objective))
 
+    def tick(self):
+        """Count an iteration whose point was not looked at."""
+        seconds = time.perf_counter() - self.began
+        self.rows.append((np.nan, np.nan, seconds))
+
     def stalled(self):
         """No further progress is possible in floating-point numbers."""
         self.converged = True
