@@ -247,19 +247,27 @@ class Design:
         H[d, :d] = H[:d, d]
 
     def _moments(self, center):
-        """Means and spreads of the columns."""
+        """Means and spreads of the columns, rows counted by their weights."""
+        weight, n = self.objective.weight, self.objective.total
         if self.sparse:
-            values = self.X.data.astype(np.float64)
-            squares = np.bincount(self.X.indices, weights=values * values, minlength=self.d)
-            return np.zeros(self.d), _positive(np.sqrt(squares / self.n))
+            squares = self.X.data.astype(np.float64) ** 2
+            if weight is not None:
+                squares *= np.repeat(weight, np.diff(self.X.indptr))
+            squares = np.bincount(self.X.indices, weights=squares, minlength=self.d)
+            return np.zeros(self.d), _positive(np.sqrt(squares / n))
         total, squares = np.zeros(self.d), np.zeros(self.d)
         block = max(64, GRAM_BYTES // (self.d * 8))
-        shift = self.X[0].astype(np.float64)
+        shift = self.X[0 if weight is None else int(weight.argmax())].astype(np.float64)
         for start in range(0, self.n, block):
             rows = self.X[start : start + block] - shift
-            total += rows.sum(axis=0)
-            squares += np.einsum("ij,ij->j", rows, rows)
-        mean, squares = total / self.n, squares / self.n
+            if weight is None:
+                total += rows.sum(axis=0)
+                squares += np.einsum("ij,ij->j", rows, rows)
+            else:
+                here = weight[start : start + block]
+                total += here @ rows
+                squares += np.einsum("i,ij,ij->j", here, rows, rows)
+        mean, squares = total / n, squares / n
         variance = squares - mean**2
         variance[variance <= 1e-14 * squares] = 0.0
         if center:
