@@ -34,15 +34,15 @@ from ..compat import (
     fit_context,
 )
 from ..data import raw_scores, validated, validated_for_prediction
-from ..solvers import Certificate, Goal, Objective, Solution, solve
+from ..solvers import LOGISTIC, Certificate, Goal, Objective, Solution, solve
 from .stochastic import MAX_INT, _all_or_nothing
 
 __all__ = ["LogisticRegression"]
 
-SMOOTH = ("newton", "conjugate", "dual", "lbfgs")  # solvers that take no l1 penalty
-OURS = {"auto", "newton", "conjugate", "dual", "coordinate", "proximal"}
 SKLEARN = ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga")  # names of scikit-learn's that we run
+OURS = {"auto", *LOGISTIC} - {*SKLEARN}
 HANDED_OVER = "liblinear"  # penalises the intercept: another objective
+STRICTER = 0.01  # times the square of a gradient's tol: the relative suboptimality asked for
 ABSENT = 40.0  # e ** -ABSENT is nothing next to 1: minus the intercept of a class without weight
 LARGEST_PENALTY = 1e100
 SEPARATED = 1e-7  # of the objective at zero weights, below which nothing is left of a loss
@@ -75,7 +75,7 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
 
     tol : float, default=1e-4
         Largest relative suboptimality, (F(w) - F*) / F(w), that `certificate_` may leave. With one of
-        scikit-learn's solver names, which compare it with a gradient, it is squared, since the
+        scikit-learn's solver names, which compare it with a gradient, it is ``tol**2 / 100``: the
         suboptimality goes with the square of the gradient.
 
     fit_intercept : bool, default=True
@@ -92,8 +92,8 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
         Seeds what a solver draws. The optimum does not depend on it; None is a fixed seed.
 
     solver : str, default='auto'
-        'auto' chooses by shape, sparsity, penalty and classes; 'newton', 'conjugate', 'dual', 'coordinate'
-        and 'proximal' name one of fastgd's. scikit-learn's 'lbfgs', 'newton-cg', 'newton-cholesky', 'sag'
+        'auto' chooses by shape, sparsity, penalty and classes; 'newton', 'conjugate', 'dual' and 'proximal'
+        name one of fastgd's, of which only the last takes l1 or several classes. scikit-learn's 'lbfgs', 'newton-cg', 'newton-cholesky', 'sag'
         and 'saga' reach the same optimum as 'auto', with the penalties and warnings of that name.
         'liblinear' penalises the intercept: scikit-learn's own code fits it.
 
@@ -287,6 +287,7 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
         labels, codes = encoded(y)
         if self._is_another_model(len(labels)):
             return self._hand_over(*given, sample_weight=sample_weight)
+        self._check_classes(len(labels))
         weight = self._weights(sample_weight, X)
         factors = class_factors(self.class_weight, labels, codes, y, weight)
         weight = weighed(weight, factors, codes)
@@ -347,13 +348,23 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
             raise ValueError(
                 f"Solver {solver} supports only 'l2' or None penalties, got {penalty} penalty."
             )
-        if solver in SMOOTH and penalty not in ("l2", None):
+        if penalty not in ("l2", None) and "l1" not in self._capabilities():
             raise ValueError(
                 f"Solver {solver} needs a smooth objective, without an l1 share in the penalty; got "
                 f"{penalty}. Use solver='auto'."
             )
         if self.dual and solver != HANDED_OVER:
             raise ValueError(f"Solver {solver} supports only dual=False, got dual={self.dual}")
+
+    def _capabilities(self):
+        """What the solver takes beyond two classes without an l1 penalty."""
+        return LOGISTIC[self.solver] if self.solver in OURS - {"auto"} else ("l1", "classes")
+
+    def _check_classes(self, n_classes):
+        if n_classes > 2 and "classes" not in self._capabilities():
+            raise ValueError(
+                f"Solver {self.solver} fits two classes; y has {n_classes}. Use solver='auto'."
+            )
 
     def _is_another_model(self, n_classes):
         """Whether `multi_class` asks for a model that only versions of scikit-learn before 1.8 have."""
@@ -398,7 +409,7 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
         elif not isinstance(seed, Integral):
             seed = check_random_state(seed).randint(MAX_INT)
         return Goal(
-            tol=self.tol if self.solver in OURS else min(self.tol, self.tol**2),
+            tol=self.tol if self.solver in OURS else min(self.tol, STRICTER * self.tol**2),
             max_iter=self.max_iter,
             max_time=self.max_time,
             n_threads=effective_n_jobs(self.n_jobs),
@@ -594,7 +605,7 @@ class _Classes:
         if len(labels) < 2:
             raise ValueError(
                 "This solver needs samples of at least 2 classes in the data, but the data contains only "
-                f"one class: {labels[0]!r}"
+                f"one class: {labels.tolist()[0]!r}"
             )
         self.labels, self.codes, self.weight = labels, codes, weight
         self.fit_intercept = fit_intercept
@@ -614,6 +625,8 @@ class _Classes:
         models = len(self.present)
         if models == 1:
             return self._certain(X.shape[1])
+        if start is None and goal.max_iter == 0:  # a solver may begin with better intercepts
+            start = np.zeros((len(self.labels), X.shape[1])), np.zeros(len(self.labels))
         if start is not None:
             start = self._of_the_present(*start)
         setting = {"X": X, "weight": self.weight, "l1": l1, "fit_intercept": self.fit_intercept}
@@ -740,8 +753,13 @@ def weighed(weight, factors, codes):
             raise ValueError(
                 "class_weight leaves no row to train on: all classes in y have weight 0 with it."
             )
-    if weight is not None and not np.isfinite(weight.sum()):
-        raise ValueError("The sum of the weights is not a finite number: divide them by their largest.")
+    if weight is not None:
+        with np.errstate(over="ignore"):
+            total = weight.sum()
+        if not np.isfinite(total):
+            raise ValueError(
+                "The sum of the weights is not a finite number: divide them by their largest."
+            )
     return weight
 
 

@@ -225,6 +225,7 @@ max_time, multi_class
         if self._is_another_model(len(labels)):
             return self._hand_over(*given, sample_weight=sample_weight, **params)
         everything = _Classes(labels, codes, None, self.fit_intercept)  # refuses a single class
+        self._check_classes(len(labels))
         counts = self._weights(sample_weight, X)
         if isinstance(self.class_weight, dict) and not set(self.class_weight) <= set(labels.tolist()):
             raise ValueError(

@@ -27,9 +27,17 @@ import scipy.sparse as sp
 
 from .objective import Goal
 
-__all__ = ["SOLVERS", "choose", "solve"]
+__all__ = ["LOGISTIC", "SOLVERS", "choose", "solve"]
 
 SOLVERS = ("newton", "conjugate", "dual", "proximal")
+
+# Of these, the ones for a log-loss, and what they take beyond two classes without an l1 penalty.
+LOGISTIC = {
+    "newton": (),
+    "conjugate": (),
+    "dual": (),
+    "proximal": ("l1", "classes"),
+}
 
 DENSE_HESSIAN = 5000  # columns up to which a Hessian is made of dense rows
 SPARSE_HESSIAN = 1500  # ... of sparse rows

@@ -66,6 +66,7 @@ class Design:
         size = max(PIECE_ROWS, -(-self.n // PIECES))
         self.pieces = [(start, min(start + size, self.n)) for start in range(0, self.n, size)]
         self.mean, self.spread = np.zeros(self.d), np.ones(self.d)
+        self.constant = np.empty(0, dtype=np.intp)  # columns that the intercept stands for
         if scaled:
             self.mean, self.spread = self._moments(self.fit_intercept and not self.sparse)
         self.scale = 1.0 / self.spread
@@ -125,7 +126,9 @@ class Design:
         return float(loss), self._in_scaled(g / self.objective.total, r), float(r), z
 
     def _in_scaled(self, g, r):
-        return (g - self.mean * r) * self.scale
+        g = (g - self.mean * r) * self.scale
+        g[self.constant] = 0.0  # but for rounding, which nothing but a penalty would keep in bounds
+        return g
 
     def gradient_of(self, r):
         """Gradients in u and c of sum_i r_i (w . x_i + b)."""
@@ -271,6 +274,7 @@ class Design:
         variance = squares - mean**2
         variance[variance <= 1e-14 * squares] = 0.0
         if center:
+            self.constant = np.flatnonzero(variance == 0)
             return mean + shift, _positive(np.sqrt(variance))
         return np.zeros(self.d), _positive(np.sqrt(variance + (mean + shift) ** 2))
 

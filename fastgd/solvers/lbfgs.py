@@ -61,7 +61,7 @@ class Pairs:
         rate = now / before
         if rate >= 0.9:
             return self.age >= 2
-        return np.log(target / now) / np.log(rate) > self.metric.cost + 2
+        return np.log(max(target / now, 1e-300)) / np.log(rate) > self.metric.cost + 2
 
 
 def descend(point, metric, goal, progress):

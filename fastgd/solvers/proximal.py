@@ -63,7 +63,7 @@ def _run(problem, progress, goal, start):
     still, steps = 0, 8
     deadline = np.inf if goal.max_time is None else progress.began + goal.max_time
     for count in range(progress.max_iter + 1):
-        if count or start is not None:
+        if count or (start is not None and progress.max_iter > 0):
             point = problem.recentred(point)
         gap = problem.gap(point)
         kind, slack = ("gap", gap) if np.isfinite(gap) else ("estimate", np.inf)
@@ -124,7 +124,7 @@ class _Problem:
     def __init__(self, objective, n_threads):
         design = Design(objective, n_threads, precise=True)
         self.n, self.d = design.n, design.d
-        self.mean, self.scale = design.mean, 1.0 / design.spread
+        self.mean, self.scale, self.constant = design.mean, design.scale, design.constant
         self.fit_intercept = objective.fit_intercept
         self.models = objective.classes if objective.loss == "multinomial" else 1
         self.total = objective.total
@@ -180,7 +180,9 @@ class _Problem:
         total = R.sum(axis=0)
         if not self.far:
             G = G - total[:, None] * self.mean
-        return G * self.scale, total if self.fit_intercept else np.zeros_like(total)
+        G = G * self.scale
+        G[:, self.constant] = 0.0
+        return G, total if self.fit_intercept else np.zeros_like(total)
 
     # ---- losses ------------------------------------------------------------------------------------
 
