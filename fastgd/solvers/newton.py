@@ -3,9 +3,9 @@
 Needs a smooth loss, no l1 penalty, and a Hessian that fits in memory: dense X of some thousand columns,
 or sparse X of fewer.
 
-The metric of the loop in :mod:`.lbfgs` is the Cholesky factor of the Hessian at an earlier point. Where the
-Hessian costs more than a few passes over X, it comes from a sample of the rows drawn in proportion to their
-curvature, put right by the exact diagonal (a sample alone is wrong for rare columns).
+The metric of the loop in :mod:`.lbfgs` is the Cholesky factor of the Hessian at an earlier point. Where
+the Hessian costs more than several passes over X, it comes from a sample of the rows drawn in proportion
+to their curvature, put right by the exact diagonal (a sample alone is wrong for rare columns).
 """
 
 import numpy as np

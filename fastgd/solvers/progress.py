@@ -1,8 +1,8 @@
 """The bookkeeping that every solver shares: history, limits, the best point, and the end.
 
 A solver reports each point with its objective and certificate; `Progress.add` says whether to stop, and
-`Progress.solution` makes the `Solution`. What interrupts a solver (Ctrl-C, a callback that raises) is kept
-in it, so that the point reached so far is not lost.
+`Progress.solution` makes the `Solution`. What interrupts a solver (Ctrl-C, a callback that raises) is
+kept in it, so that the point reached so far is not lost.
 """
 
 import time
@@ -72,9 +72,8 @@ class Progress:
             self.reason = f"max_iter={self.max_iter} {self.unit} were run."
         elif self.goal.max_time is not None and seconds >= self.goal.max_time:
             self.reason = f"max_time={self.goal.max_time:g} seconds were over."
-        elif started and self.goal.on_iteration is not None:
-            if self.goal.on_iteration(self.history(), *point()):
-                self.reason = f"A callback asked to stop after {self.n_iter} {self.unit}."
+        elif started and self.goal.on_iteration and self.goal.on_iteration(self.history(), *point()):
+            self.reason = f"A callback asked to stop after {self.n_iter} {self.unit}."
         return bool(self.reason)
 
     def tick(self):
