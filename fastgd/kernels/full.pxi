@@ -113,6 +113,52 @@ cdef void csr_sweep(Sweep *s, const X *x, const I *indices, const I *indptr, con
         at += count
 
 
+cdef void dense_moments(const X *x, const Integers *integers, X *block, idx d, const W *mean, const double *h, W *work,
+                        double *sums, double *squares, idx start, idx stop) noexcept nogil:
+    """sums += sum of h (x - mean), squares += sum of h (x - mean)^2; h NULL: ones. work: 2 d, zero before and after."""
+    cdef idx i, j, held = 0
+    cdef const X *now
+    cdef const X *ahead
+    for i in range(start, stop):
+        if integers == NULL:
+            now, ahead = x + i * d, x + min(i + 4, stop - 1) * d
+        else:
+            integers.convert(integers.data, d, i, <void *> block)
+            now = ahead = block
+        add_moments(now, ahead, mean, <W> (1.0 if h == NULL else h[i]), work, work + d, d)
+        held += 1
+        if held == SUMMED or i == stop - 1:
+            for j in range(d):
+                sums[j] += work[j]
+                squares[j] += work[d + j]
+            memset(work, 0, 2 * d * sizeof(W))
+            held = 0
+
+
+cdef void dense_centred(const X *x, const Integers *integers, X *block, idx d, const W *mean, const W *scale,
+                        const double *root, const int32_t *chosen, W *out, idx start, idx stop) noexcept nogil:
+    cdef idx i, k
+    cdef const X *now
+    cdef const X *ahead
+    for k in range(start, stop):
+        i = row(chosen, k, stop)
+        if integers == NULL:
+            now, ahead = x + i * d, x + row(chosen, k + 4, stop) * d
+        else:
+            integers.convert(integers.data, d, i, <void *> block)
+            now = ahead = block
+        centred_row(now, ahead, mean, scale, <W> root[k], out + (k - start) * (d + 1), d)
+
+
+cdef void dense_job(int job, const X *x, const Integers *integers, X *block, idx d, const W *mean, const W *scale,
+                    const double *h, const int32_t *chosen, W *work, W *out, double *sums, double *squares, idx start,
+                    idx stop) noexcept nogil:
+    if job == 0:
+        dense_moments(x, integers, block, d, mean, h, work, sums, squares, start, stop)
+    else:
+        dense_centred(x, integers, block, d, mean, scale, h, chosen, out, start, stop)
+
+
 cdef void csr_gram(const X *kind, const I *index, Rows rows, const double[::1] h, const int32_t *place, double *kept,
                    int32_t *at, double *H, double *g, idx k, idx start, idx stop) noexcept:
     """place: where a column is in H, below zero if nowhere; NULL: at its own number. kept, at: room for a row."""
@@ -221,6 +267,74 @@ cdef class Sweeps:
             csr_gram(<double *> NULL, <int32_t *> NULL, rows, h, places, kept, at, &H[0, 0], &g[0], k, start, stop)
         free(kept)
         free(at)
+
+    def moments(self, mean, bint double_w, h, double[::1] sums, double[::1] squares, idx start, idx stop):
+        """Of dense rows: sums += sum of h_i (x_i - mean), squares += the same of the squares; h None: ones."""
+        self.dense(0, mean, None, double_w, h, None, None, sums, squares, start, stop)
+
+    def centred(self, mean, scale, bint double_w, const double[::1] root, const int32_t[::1] chosen, out, idx start,
+                idx stop):
+        """Dense rows start ... stop - 1 (of the chosen ones): root (x - mean) scale, root, into the rows of `out`."""
+        self.dense(1, mean, scale, double_w, root, chosen, out, None, None, start, stop)
+
+    cdef int dense(self, int job, mean, scale, bint double_w, const double[::1] h, const int32_t[::1] chosen, out,
+                   double[::1] sums, double[::1] squares, idx start, idx stop) except -1:
+        cdef Rows rows = self.rows
+        cdef Buffer m = borrow(mean), s = borrow(scale), o = borrow(out, True)
+        cdef idx d = rows.d, size = 8 if double_w else 4, k
+        cdef void *work
+        cdef void *block
+        cdef double *first = NULL
+        cdef double *second = NULL
+        cdef const double *weights = NULL
+        cdef const int32_t *among = NULL
+        cdef Integers integers
+        cdef const Integers *converted = NULL
+        if rows.sparse or not 0 <= start <= stop <= (rows.n if chosen is None else chosen.shape[0]):
+            raise ValueError("The kernels need a range of existing dense rows.")
+        if start == stop or d == 0:
+            return 0
+        if fewer(m, d * size) or fewer(s, d * size) or fewer(o, (stop - start) * (d + 1) * size):
+            raise ValueError("The kernels need all buffers in the size of the rows.")
+        if h is not None:
+            if h.shape[0] < stop:
+                raise ValueError("The kernels need a weight for every row.")
+            weights = &h[0]
+        if job == 0:
+            if sums.shape[0] < d or squares.shape[0] < d:
+                raise ValueError("The kernels need a sum for every column.")
+            first, second = &sums[0], &squares[0]
+        if chosen is not None:
+            for k in range(start, stop):
+                if not 0 <= chosen[k] < rows.n:
+                    raise ValueError("The kernels need chosen rows of X.")
+            among = &chosen[0]
+        if rows.convert != NULL:
+            integers.data, integers.convert = address(rows.data), rows.convert
+            converted = &integers
+        work = take(2 * d * size)
+        try:
+            block = take(d * 8)
+        except MemoryError:
+            free(work)
+            raise
+        memset(work, 0, 2 * d * size)
+        with nogil:
+            if rows.float32 and double_w:
+                dense_job(job, <const float *> address(rows.data), converted, <float *> block, d, <const double *> address(m),
+                          <const double *> address(s), weights, among, <double *> work, <double *> address(o), first, second, start, stop)
+            elif rows.float32:
+                dense_job(job, <const float *> address(rows.data), converted, <float *> block, d, <const float *> address(m),
+                          <const float *> address(s), weights, among, <float *> work, <float *> address(o), first, second, start, stop)
+            elif double_w:
+                dense_job(job, <const double *> address(rows.data), converted, <double *> block, d, <const double *> address(m),
+                          <const double *> address(s), weights, among, <double *> work, <double *> address(o), first, second, start, stop)
+            else:
+                dense_job(job, <const double *> address(rows.data), converted, <double *> block, d, <const float *> address(m),
+                          <const float *> address(s), weights, among, <float *> work, <float *> address(o), first, second, start, stop)
+        free(work)
+        free(block)
+        return 0
 
     def backward(self, const double[::1] r, bint double_w, double[::1] g, idx start, idx stop):
         """g += sum of r_i x_i."""

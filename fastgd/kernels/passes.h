@@ -536,6 +536,29 @@ template <typename X, typename W> inline void axpy4(const X *const *x, int rows,
     sweep<W>(d, b);
 }
 
+/* For Hessians and moments: a row measured from `mean`, in units of 1 / scale, times root ... */
+template <typename X, typename W>
+FASTGD_NOINLINE void centred_row(const X *FASTGD_RESTRICT x, const X *ahead, const W *FASTGD_RESTRICT mean,
+                                 const W *FASTGD_RESTRICT scale, W root, W *FASTGD_RESTRICT out, idx d) {
+    for (idx j = 0; j < d * (idx)sizeof(X); j += CACHE_LINE) FASTGD_PREFETCH((const char *)ahead + j);
+    FASTGD_SIMD
+    for (idx j = 0; j < d; j++) out[j] = root * (((W)x[j] - mean[j]) * scale[j]);
+    out[d] = root;
+}
+
+/* ... and its share of sum h (x - mean) and sum h (x - mean)^2. */
+template <typename X, typename W>
+FASTGD_NOINLINE void add_moments(const X *FASTGD_RESTRICT x, const X *ahead, const W *FASTGD_RESTRICT mean, W h,
+                                 W *FASTGD_RESTRICT sum, W *FASTGD_RESTRICT squares, idx d) {
+    for (idx j = 0; j < d * (idx)sizeof(X); j += CACHE_LINE) FASTGD_PREFETCH((const char *)ahead + j);
+    FASTGD_SIMD
+    for (idx j = 0; j < d; j++) {
+        const W v = (W)x[j] - mean[j];
+        sum[j] += h * v;
+        squares[j] += (h * v) * v;
+    }
+}
+
 /* ---- CSR passes: one row has nnz columns `col`, all different, and values x ---------------------- */
 
 template <typename X, typename I> FASTGD_INLINE void prefetch_row(const X *x, const I *col, idx nnz) {

@@ -44,6 +44,9 @@ cdef extern from "passes.h" namespace "fastgd" nogil:
     void dot4[T, V](const T *const *x, int rows, const T *const *ahead, const V *w, idx d, double *p)
     void axpy4[T, V](const T *const *x, int rows, const double *c, V *g, idx d)
 
+    void centred_row[T, V](const T *x, const T *ahead, const V *mean, const V *scale, V root, V *out, idx d)
+    void add_moments[T, V](const T *x, const T *ahead, const V *mean, V h, V *sum, V *squares, idx d)
+
     void prefetch_row[T, J](const T *x, const J *col, idx nnz)
     void csr_dot[T, V, J](const T *x, const J *col, idx nnz, const V *w, V *z, double *p, double *xx)
     void csr_step[T, V, J](const T *x, const J *col, idx nnz, const V *z, double c, V *w)

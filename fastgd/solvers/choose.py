@@ -15,8 +15,8 @@ Seconds to a relative suboptimality of 1e-3 / 1e-6 on one core (float32, set-up 
     flights_onehot (1), 8                       0.30 / 0.36     0.35 / 0.75
 
 q = mean |x|^2 / (S l2) decides how many epochs dual ascent takes, about 6 + 1.3 q whatever the data; an
-epoch costs some 60 ns a row and 1 ns a value. Conjugate gradients take about 30 + 12 sqrt(q) passes of 1.8 ns a
-value. Where the Hessian can be had for the price of a few passes, Newton's method is ahead of both.
+epoch costs some 60 ns a row and 1 ns a value. Conjugate gradients take about 30 + 12 sqrt(q) passes of
+1.8 ns a value. Where the Hessian costs a few passes, Newton's method is ahead of both.
 """
 
 from importlib import import_module

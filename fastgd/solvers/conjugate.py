@@ -3,9 +3,9 @@
 Needs a smooth loss and no l1 penalty; the choice for wide sparse X, where dual ascent is slow or, without
 a penalty, impossible.
 
-A step solves the Newton equations by conjugate gradients (Nocedal and Wright, 2006, algorithm 7.1), a product
-with the Hessian being one pass over X. The preconditioner is exact on the columns that most rows have,
-and diagonal on the rest: in text and one-hot data a few hundred columns carry most of the coupling.
+A step solves the Newton equations by conjugate gradients (Nocedal and Wright, 2006, algorithm 7.1), a
+product with the Hessian being one pass over X. The preconditioner is exact on the columns that most rows
+have, and diagonal on the rest: in text and one-hot data a few hundred columns carry most of the coupling.
 The decrement of the Newton equations is the estimate of the suboptimality.
 """
 
@@ -54,7 +54,7 @@ def _descend(point, preconditioner, goal, progress):
         target = goal.tol * max(abs(point.objective), progress.floor) / SAFETY
         h = point.design.curvatures(point.z)
         preconditioner.refresh(h)
-        step, decrement, products = newton_step(point, h, preconditioner, forcing, target)
+        step, decrement = newton_step(point, h, preconditioner, forcing, target)
         kind, value, gap = "estimate", SAFETY * decrement, point.gap()
         if gap <= value or progress.relative(gap, point.objective) <= goal.tol:
             kind, value = "gap", gap
@@ -71,7 +71,7 @@ def _descend(point, preconditioner, goal, progress):
 
 
 def newton_step(point, h, preconditioner, forcing, target):
-    """A step, half the decrease that the quadratic model promises for it, and the products it took.
+    """A step, and the decrease that the quadratic model promises for the best one.
 
     Conjugate gradients end when the residual has fallen by `forcing` in the preconditioner's norm, or when
     what they can still gain is small against the target.
@@ -83,7 +83,7 @@ def newton_step(point, h, preconditioner, forcing, target):
     z = preconditioner.inverse(r)
     p, rz = z.copy(), float(r @ z)
     first, decrement = rz, 0.0
-    for product in range(1, MAX_PRODUCTS + 1):
+    for _ in range(MAX_PRODUCTS):
         hp = np.empty_like(p)
         hp[:-1], hp[-1] = design.curved(h, p[:-1], p[-1])
         hp[:-1] += l2 * p[:-1]
@@ -103,7 +103,7 @@ def newton_step(point, h, preconditioner, forcing, target):
         p = z + (rz / before) * p
     if not x.any():
         x, decrement = preconditioner.inverse(-g), 0.5 * first
-    return x, decrement + 0.5 * max(rz, 0.0), product
+    return x, decrement + 0.5 * max(rz, 0.0)
 
 
 class Preconditioner:

@@ -1,15 +1,17 @@
 """Stochastic dual coordinate ascent (Shalev-Shwartz and Zhang, 2013) for the logistic loss.
 
-Needs an l2 penalty, no l1, and two classes; rows of floats, best sparse. It is soonest where the penalty is
-strong against the rows, q = mean of |x|^2 / (S l2) up to some tens: an epoch reads X once, takes a step on
-each row that is exactly the best for its dual variable, and knows no learning rate.
+Needs an l2 penalty, no l1, and two classes; rows of floats, best sparse. It is soonest where the penalty
+is strong against the rows, q = mean of |x|^2 / (S l2) up to a hundred: an epoch reads X once, takes the
+step on each row that is exactly the best for its dual variable, and knows no learning rate.
 
-The intercept is unpenalised: in the epochs it is the weight of a constant feature that is penalised for its
-distance to its value when the epoch began, and between epochs it moves by what the balance of the classes'
-dual variables says (the method of multipliers). The certificate is the duality gap at dual variables that
-have been balanced exactly, so it is a bound; it costs one and a half passes, and is taken when the gaps
+The intercept is unpenalised: in the epochs it is the weight of a constant feature that is penalised for
+its distance to its value when the epoch began, and between epochs it moves by what the balance of the
+classes' dual variables says (the method of multipliers). The certificate is the duality gap at dual
+variables that have been balanced exactly, so it is a bound; it costs a pass, and is taken when the gaps
 that the epoch has met by the way say that it will do.
 """
+
+from functools import partial
 
 import numpy as np
 from scipy.special import xlog1py, xlogy
@@ -170,9 +172,9 @@ def best_shift(design, z):
 
 
 def _ascend(ascent, goal, progress):
-    w, b, primal, gap = ascent.certify()
+    *point, primal, gap = ascent.certify()
     progress.begin(primal)
-    if progress.add(lambda: (w, b), primal, "gap", gap, started=False):
+    if progress.add(partial(tuple, point), primal, "gap", gap, started=False):
         return
     before, scale = None, abs(primal)
     while True:
@@ -184,7 +186,7 @@ def _ascend(ascent, goal, progress):
         if met * rate > 1.5 * goal.tol * scale and not last and goal.on_iteration is None:
             progress.tick()
             continue
-        w, b, primal, gap = ascent.certify()
+        *point, primal, gap = ascent.certify()
         scale = abs(primal)
-        if progress.add(lambda: (w, b), primal, "gap", gap):
+        if progress.add(partial(tuple, point), primal, "gap", gap):
             return

@@ -5,17 +5,19 @@ earlier point, by pairs of steps and gradient changes since. With a good metric 
 always right, so an iteration reads X once: objective and gradient at the full step come from one fused
 pass. A shorter step, should one be needed, is found on the stored raw predictions, without X.
 
-A point has `theta`, `objective`, `gradient`, `moved(theta)`, `line_to(following)`, `gap()` and `answer()`;
-a metric has `refresh(point)`, `inverse(vector)`, `cost` (of a refresh, in passes) and `free` (whether the
-intercept is). The estimate of the suboptimality is the Newton decrement in the corrected metric.
+A point has `theta`, `objective`, `gradient`, `moved(theta)`, `line_to(following)`, `gap()` and `answer()`; a
+metric has `refresh(point)`, `inverse(vector)` and `cost` (of a refresh, in passes). The estimate of the
+suboptimality is the Newton decrement in the corrected metric, with what the last steps have gained.
 """
 
 import numpy as np
 
 __all__ = ["Pairs", "descend"]
 
-MEMORY = 20  # pairs
-SAFETY = 2.0  # on the decrement: curvature that the metric does not know yet
+MEMORY = 30  # pairs
+PATIENCE = 5  # iterations before a metric is judged
+HESITATION = 2.0  # on the cost of a new one: convergence gets faster by itself
+SAFETY = 3.0  # on the decrement: curvature that the metric does not know yet
 
 
 class Pairs:
@@ -26,7 +28,7 @@ class Pairs:
         self.forget()
 
     def forget(self):
-        self.pairs, self.age = [], 0
+        self.pairs, self.age, self.decrements = [], 0, []
 
     def learn(self, s, y):
         self.age += 1
@@ -54,14 +56,15 @@ class Pairs:
             g += (a - rho * float(y @ g)) * s
         return -g
 
-    def worth_refreshing(self, before, now, target):
-        """Whether a new metric would save more passes than it costs."""
-        if now <= target or before <= 0:
+    def worth_refreshing(self, now, target):
+        """Whether a new metric would save more passes than it costs, at the rate since the last one."""
+        self.decrements.append(now)
+        if now <= target or self.age < PATIENCE:
             return False
-        rate = now / before
-        if rate >= 0.9:
-            return self.age >= 2
-        return np.log(max(target / now, 1e-300)) / np.log(rate) > self.metric.cost + 2
+        rate = (now / self.decrements[0]) ** (1.0 / self.age)
+        if rate >= 0.95:
+            return True
+        return np.log(max(target / now, 1e-300)) / np.log(rate) > HESITATION * self.metric.cost + 2
 
 
 def descend(point, metric, goal, progress):
@@ -69,11 +72,12 @@ def descend(point, metric, goal, progress):
     progress.begin(point.objective)
     pairs = Pairs(metric)
     correction = 1.0  # of the decrement, from what steps have gained beyond it
+    gained = ahead = 0.0  # by the last step; by the next, if gains go on to fall as they did
     step = pairs.direction(point.gradient)
     decrement = -0.5 * float(point.gradient @ step)
     started = False
     while True:
-        kind, value = "estimate", SAFETY * correction * decrement
+        kind, value = "estimate", max(SAFETY * correction * decrement, ahead)
         gap = point.gap()
         if gap <= value or progress.relative(gap, point.objective) <= goal.tol:
             kind, value = "gap", gap
@@ -90,13 +94,14 @@ def descend(point, metric, goal, progress):
                 progress.stalled()
                 return
         pairs.learn(following.theta - point.theta, following.gradient - point.gradient)
-        gained = point.objective - following.objective
+        before, gained = gained, point.objective - following.objective
+        ahead = gained * min(1.0, gained / before) if before > 0 else 0.0
         correction = max(1.0, 0.7 * correction, gained / decrement if decrement > 0 else 1.0)
-        before, point = decrement, following
+        point = following
         step = pairs.direction(point.gradient)
         decrement = -0.5 * float(point.gradient @ step)
         target = goal.tol * max(abs(point.objective), progress.floor)
-        if pairs.worth_refreshing(before, SAFETY * decrement, target) and pairs.refresh(point):
+        if pairs.worth_refreshing(SAFETY * decrement, target) and pairs.refresh(point):
             step = pairs.direction(point.gradient)
             decrement = -0.5 * float(point.gradient @ step)
 

@@ -3,9 +3,9 @@
 Needs a smooth loss, no l1 penalty, and a Hessian that fits in memory: dense X of some thousand columns,
 or sparse X of fewer.
 
-The metric of the loop in :mod:`.lbfgs` is the Cholesky factor of the Hessian at an earlier point. Where the
-Hessian costs more than a few passes over X, it comes from a sample of the rows drawn in proportion to their
-curvature, put right by the exact diagonal (a sample alone is wrong for rare columns).
+The metric of the loop in :mod:`.lbfgs` is the Cholesky factor of the Hessian at an earlier point. Where
+the Hessian costs more than several passes over X, it comes from a sample of the rows drawn in proportion
+to their curvature, put right by the exact diagonal (a sample alone is wrong for rare columns).
 """
 
 import numpy as np
@@ -20,7 +20,10 @@ __all__ = ["HessianMetric", "Point", "factor", "first_point", "solve"]
 
 MAX_ITER = 1000
 PRECISE_BELOW = 1e-7  # tolerance below which float32 rows are worked on in float64
-SHRINK = 0.02  # of the off-diagonal of a sampled Hessian
+FULL_COST = 8.0  # in passes, up to which a Hessian is made of all rows
+ROWS_PER_COLUMN = 6  # in the smallest sample
+FIRST_COST = 1.0  # of the first Hessian, in passes over X, if its sample is large enough
+SHRINK = 0.2  # of the off-diagonal of a sampled Hessian
 
 
 def solve(objective, goal, start=None):
@@ -143,17 +146,20 @@ class HessianMetric:
         self.design = point.design
         self.rng = np.random.default_rng(goal.random_state)
         self.penalty = point.l2 * self.design.scale**2
+        self.precise = goal.tol < PRECISE_BELOW
         self.share = self._first_share()
         self.refresh(point)
 
     def _cost(self, share):
         """Of a Hessian from a share of the rows, in passes over X."""
         design = self.design
+        d, n = design.d, max(1, design.n)
         if design.sparse:
-            per_row = design.X.nnz / max(1, design.n)
-            return share * (0.5 * per_row + 1) + design.d**3 / (30.0 * max(1, design.X.nnz))
-        ratio = 0.03 if design.double else 0.02
-        return share * (ratio * design.d + 1) + design.d**2 / (30.0 * design.n)
+            per_row = design.X.nnz / n
+            one_pass, hessian = 5 + 2 * per_row, per_row * per_row / 2 + per_row
+        else:
+            one_pass, hessian = 5 + 0.2 * d, 3 + 0.3 * d + d * d / 80
+        return share * hessian / one_pass + d**3 / 30 / (n * one_pass)
 
     @property
     def cost(self):
@@ -161,10 +167,10 @@ class HessianMetric:
 
     def _first_share(self):
         design = self.design
-        if self._cost(1.0) <= 3:
+        full = self._cost(1.0)
+        if full <= FULL_COST:
             return 1.0
-        rows = max(4 * design.d, int(design.n * 3 / self._cost(1.0)))
-        return min(1.0, rows / design.n)
+        return min(1.0, max(ROWS_PER_COLUMN * design.d / design.n, FIRST_COST / full))
 
     def refresh(self, point):
         design, d = self.design, self.design.d
@@ -173,7 +179,7 @@ class HessianMetric:
             H = self._sampled(h)
             self.share = min(1.0, 2 * self.share)
         else:
-            H = design.hessian(h)
+            H = design.hessian(h, precise=self.precise)
         H[:d, :d].flat[:: d + 1] += self.penalty
         if not design.fit_intercept:
             H[d, :] = H[:, d] = 0.0
@@ -187,8 +193,8 @@ class HessianMetric:
         total = float(h.sum())
         wanted = self.share * design.n
         probability = np.minimum(1.0, wanted * h / total)
-        chosen = np.flatnonzero(self.rng.random(design.n) < probability)
-        H = design.hessian(h[chosen] / probability[chosen], chosen)
+        chosen = np.flatnonzero(self.rng.random(design.n) < probability).astype(np.int32)
+        H = design.hessian(h[chosen] / probability[chosen], chosen, self.precise)
         diagonal = np.append(design.hessian_diagonal(h), total)
         sampled = H.diagonal().copy()
         ratio = np.sqrt(np.divide(diagonal, sampled, out=np.zeros_like(diagonal), where=sampled > 0))

@@ -1,8 +1,8 @@
 """The bookkeeping that every solver shares: history, limits, the best point, and the end.
 
 A solver reports each point with its objective and certificate; `Progress.add` says whether to stop, and
-`Progress.solution` makes the `Solution`. What interrupts a solver (Ctrl-C, a callback that raises) is kept
-in it, so that the point reached so far is not lost.
+`Progress.solution` makes the `Solution`. What interrupts a solver (Ctrl-C, a callback that raises) is
+kept in it, so that the point reached so far is not lost.
 """
 
 import time
