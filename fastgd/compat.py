@@ -124,7 +124,7 @@ def takes_weight(scorer, estimator):
 
 
 def knowing_labels(scorer, labels):
-    """The scorer with the labels of all classes, which a fold may lack some of, if it has a use for them."""
+    """The scorer with the labels of all classes, where it has a use for them: a fold may lack some."""
     function = getattr(scorer, "_score_func", None)
     known = {} if function is None else signature(function).parameters
     if "labels" not in known:

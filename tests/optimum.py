@@ -1,8 +1,9 @@
 """The optimum of penalised logistic regression, slowly: what the solvers must find.
 
-Design note. The objective is written as in the books, with dense arrays and one-hot labels. For l1, weights are
-split into two non-negative parts, which makes the problem smooth; SciPy's L-BFGS-B finds the zeros, and Newton's
-method on the weights that are not zero finishes to rounding. Nothing of fastgd is used.
+Design note. The objective is written as in the books, with dense arrays and one-hot labels. For l1,
+weights are split into two non-negative parts, which makes the problem smooth; SciPy's L-BFGS-B finds
+the zeros, and Newton's method on the weights that are not zero finishes to rounding. Nothing of fastgd
+is used.
 """
 
 import numpy as np

@@ -1,8 +1,9 @@
 """scikit-learn's checks of what every estimator must do.
 
 Design note. Two expected failures are declared, the two that scikit-learn declares for its own SGD
-estimators: with one row per step, a weight of 2 is one step twice as long and not two steps. With
-the full batch that reason is gone, so there the same two checks must pass. What is run to an optimum passes all.
+estimators: with one row per step, a weight of 2 is one step twice as long and not two steps. With the
+full batch that reason is gone, so there the same two checks must pass. What is run to an optimum passes
+all.
 """
 
 import pytest

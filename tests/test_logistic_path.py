@@ -1,7 +1,7 @@
 """LogisticRegressionCV: what it chooses, its attributes in both layouts, and its folds.
 
-Design note. scikit-learn's own class at a tight tolerance is the arbiter of scores, paths and shapes. Folds as
-copies and folds as weights of zero must give the same models.
+Design note. scikit-learn's own class at a tight tolerance is the arbiter of scores, paths and shapes.
+Folds as copies and folds as weights of zero must give the same models.
 """
 
 import warnings
@@ -112,7 +112,7 @@ def test_scores_are_those_of_a_search(problems, classes, scoring):
     model = LogisticRegressionCV(Cs=Cs, cv=cv, tol=1e-13, **{**NEW, "scoring": scoring}).fit(X, y)
     of_search = [search.cv_results_[f"split{k}_test_score"] for k in range(3)]
     np.testing.assert_allclose(model.scores_[:, 0], of_search, rtol=1e-6)
-    assert model.C_ == search.best_params_["C"]
+    assert search.best_params_["C"] == model.C_
     np.testing.assert_allclose(model.coef_, search.best_estimator_.coef_, rtol=1e-4, atol=1e-6)
     assert model.score(X, y) == pytest.approx(search.score(X, y), rel=1e-4)
 
@@ -139,7 +139,7 @@ def test_weights_in_the_scores(problems, row_weights):
 def test_folds_that_lack_a_class(problems):
     X, y = problems[3]
     order = np.argsort(y, kind="stable")
-    model = LogisticRegressionCV(cv=KFold(3), Cs=2, **{**NEW, "scoring": "neg_brier_score"})
+    model = LogisticRegressionCV(cv=KFold(3), Cs=2, **NEW)
     model.fit(X[order], y[order])
     assert np.isfinite(model.coefs_paths_).all() and np.isfinite(model.scores_).all()
     two = y[order] != "c"
@@ -171,10 +171,10 @@ def test_metadata_routing(problems, row_weights):
         asked = get_scorer("accuracy").set_score_request(sample_weight=True)
         not_asked = get_scorer("accuracy").set_score_request(sample_weight=False)
         scores = [
-            LogisticRegressionCV(**{**NEW, "scoring": scorer}).fit(X, y, sample_weight=row_weights).scores_
+            LogisticRegressionCV(**{**NEW, "scoring": scorer}).fit(X, y, sample_weight=row_weights)
             for scorer in (asked, not_asked)
         ]
-    assert not np.allclose(*scores)
+    assert not np.allclose(*(model.scores_ for model in scores))
 
 
 def test_threads_give_the_same(problems):

@@ -1,8 +1,8 @@
 """scikit-learn's own tests of logistic regression, run against fastgd's.
 
-Design note. As in test_sklearn_suite: the installed tests, unchanged, in a process of their own in which
-``fastgd.patch_sklearn()`` came first. The few that must fail are listed by name, with what they assert that
-fastgd does on purpose not do, and must fail.
+Design note. As in test_sklearn_suite: the installed tests, unchanged, in a process of their own in
+which ``fastgd.patch_sklearn()`` came first. The few that must fail are listed by name, with what they
+assert that fastgd does on purpose not do, and must fail.
 """
 
 import collections

@@ -59,7 +59,7 @@ def test_some_names_only():
 
 
 def test_an_unknown_name_is_a_sentence_and_changes_nothing():
-    with pytest.raises(ValueError, match="no replacement for 'KMeans'; it has one for .*SGDC"):
+    with pytest.raises(ValueError, match=r"no replacement for 'KMeans'; it has one for .*SGDC"):
         patch_sklearn("SGDClassifier", "KMeans")
     with pytest.raises(ValueError, match="no replacement for 'KMeans'"):
         unpatch_sklearn("KMeans")

@@ -1,16 +1,27 @@
-"""The estimators: scikit-learn's contract, and nothing else."""
+"""The estimators: scikit-learn's contract, and nothing else. Each is imported on first use."""
 
-from .logistic import LogisticRegression
-from .logistic_path import LogisticRegressionCV
-from .path import SGDClassifierCV, SGDRegressorCV
-from .stochastic import SGDClassifier, SGDOneClassSVM, SGDRegressor
+from importlib import import_module as _import_module
 
-__all__ = [
-    "LogisticRegression",
-    "LogisticRegressionCV",
-    "SGDClassifier",
-    "SGDClassifierCV",
-    "SGDOneClassSVM",
-    "SGDRegressor",
-    "SGDRegressorCV",
-]
+_HOMES = {
+    "LogisticRegression": "logistic",
+    "LogisticRegressionCV": "logistic_path",
+    "SGDClassifier": "stochastic",
+    "SGDClassifierCV": "path",
+    "SGDOneClassSVM": "stochastic",
+    "SGDRegressor": "stochastic",
+    "SGDRegressorCV": "path",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(_import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(set(globals()) | set(__all__))

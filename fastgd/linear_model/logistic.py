@@ -1,12 +1,12 @@
 """LogisticRegression: scikit-learn's estimator, run to its optimum by our solvers.
 
-It subclasses scikit-learn's own, so that ``isinstance`` holds, and inherits what reads fitted attributes.
-What it adds is the way from parameters to an `Objective` and a `Goal`, and from a `Solution` to attributes.
-No loop over rows or iterations lives here.
+It subclasses scikit-learn's own, so that ``isinstance`` holds, and inherits what reads fitted
+attributes. What it adds is the way from parameters to an `Objective` and a `Goal`, and from a
+`Solution` to attributes. No loop over rows or iterations lives here.
 
-`_Classes` stands between labels and raw predictions: two classes are one model, and a class whose rows all have
-weight zero has no optimum of its own (its best intercept is minus infinity), so that the others are fitted
-without it. `LogisticRegressionCV`, in :mod:`.logistic_path`, builds on both.
+`_Classes` stands between labels and raw predictions: two classes are one model, and a class whose rows
+all have weight zero has no optimum of its own (its best intercept is minus infinity), so that the
+others are fitted without it. `LogisticRegressionCV`, in :mod:`.logistic_path`, builds on both.
 """
 
 import warnings
@@ -49,15 +49,15 @@ SEPARATED = 1e-7  # of the objective at zero weights, below which nothing is lef
 
 
 class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
-    """Logistic regression, binary and multinomial, fitted until a certificate says that it is good enough.
+    """Logistic regression, binary and multinomial, fitted until a certificate says it is good enough.
 
     A drop-in for scikit-learn's class of the same name, with the same objective::
 
         C * sum_i weight_i * loss(y_i, x_i) + l1_ratio * sum(abs(w)) + (1 - l1_ratio) / 2 * sum(w**2)
 
-    The loss is ``log(1 + exp(-y (w . x + b)))``, y in {-1, +1}, for two classes, and that of the softmax of
-    ``w_k . x + b_k`` for more. The intercepts b are not penalised. Features need no scaling: it happens
-    implicitly, and changes neither the objective nor the coefficients.
+    The loss is ``log(1 + exp(-y (w . x + b)))``, y in {-1, +1}, for two classes, and that of the
+    softmax of ``w_k . x + b_k`` for more. The intercepts b are not penalised. Features need no scaling:
+    it happens implicitly, and changes neither the objective nor the coefficients.
 
     Parameters
     ----------
@@ -92,10 +92,11 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
         Seeds what a solver draws. The optimum does not depend on it; None is a fixed seed.
 
     solver : str, default='auto'
-        'auto' chooses by shape, sparsity, penalty and classes; 'newton', 'conjugate', 'dual' and 'proximal'
-        name one of fastgd's, of which only the last takes l1 or several classes. scikit-learn's 'lbfgs', 'newton-cg', 'newton-cholesky', 'sag'
-        and 'saga' reach the same optimum as 'auto', with the penalties and warnings of that name.
-        'liblinear' penalises the intercept: scikit-learn's own code fits it.
+        'auto' chooses by shape, sparsity, penalty and classes; 'newton', 'conjugate', 'dual' and
+        'proximal' name one of fastgd's, of which only the last takes l1 or several classes.
+        scikit-learn's 'lbfgs', 'newton-cg', 'newton-cholesky', 'sag' and 'saga' reach the same optimum
+        as 'auto', with the penalties and warnings of that name. 'liblinear' penalises the intercept:
+        scikit-learn's own code fits it.
 
     max_iter : int, default=100
         Most iterations.
@@ -113,8 +114,9 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
         Seconds after which the fit stops, at a valid model.
 
     multi_class : {'auto', 'ovr', 'multinomial'}, default='deprecated'
-        For programs written for scikit-learn before 1.8, which removed it. Where the installed version knows
-        it, 'ovr' with several and 'multinomial' with two classes are fitted by scikit-learn's own code.
+        For programs written for scikit-learn before 1.8, which removed it. Where the installed version
+        knows it, 'ovr' with several and 'multinomial' with two classes are fitted by scikit-learn's own
+        code.
 
     Attributes
     ----------
@@ -122,8 +124,8 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
         The weights w, float32 if X is, else float64.
 
     intercept_ : ndarray of shape (1,) or (n_classes,)
-        The intercepts b; those of several classes sum to zero, and without an l1 penalty so do the weights of
-        each feature.
+        The intercepts b; those of several classes sum to zero, and without an l1 penalty so do the
+        weights of each feature.
 
     classes_ : ndarray of shape (n_classes,)
         The labels.
@@ -132,9 +134,9 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
         Iterations.
 
     certificate_ : Certificate
-        ``value`` and ``relative``: how far the objective, in units of the mean loss, is above its minimum
-        (``relative``: over the objective). ``kind`` is 'gap' for a bound that holds, or 'estimate' for one
-        that may be off by a small factor. None after ``solver='liblinear'``.
+        ``value`` and ``relative``: how far the objective, in units of the mean loss, is above its
+        minimum (``relative``: over the objective). ``kind`` is 'gap' for a bound that holds, or
+        'estimate' for one that may be off by a small factor. None after ``solver='liblinear'``.
 
     stop_reason_ : str
         Why the fit ended.
@@ -153,8 +155,8 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
 
     Notes
     -----
-    Weights count repetitions: weight 2 is the row twice, weight 0 no row. A class whose rows all have weight 0
-    keeps its place in `classes_`, with zero weights and an intercept that makes it improbable.
+    Weights count repetitions: weight 2 is the row twice, weight 0 no row. A class whose rows all have
+    weight 0 keeps its place in `classes_`, with zero weights and an intercept that makes it improbable.
 
     Examples
     --------
@@ -305,8 +307,8 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
         if penalty == "deprecated":
             if ratio is None and deprecated:
                 warn(
-                    "'l1_ratio=None' was deprecated in scikit-learn 1.8 and will be an error in 1.10. Use a "
-                    "number from 0 to 1.",
+                    "'l1_ratio=None' was deprecated in scikit-learn 1.8 and will be an error in 1.10. "
+                    "Use a number from 0 to 1.",
                     FutureWarning,
                 )
             penalty = {None: "l2", 0: "l2", 1: "l1"}.get(ratio, "elasticnet")
@@ -368,7 +370,7 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
 
     def _is_another_model(self, n_classes):
         """Whether `multi_class` asks for a model that only versions of scikit-learn before 1.8 have."""
-        if self.multi_class not in ("ovr", "multinomial") or (n_classes > 2) != (self.multi_class == "ovr"):
+        if self.multi_class != ("ovr" if n_classes > 2 else "multinomial"):
             return False
         if default_of(_LogisticRegression, "multi_class") is None:
             raise ValueError(
@@ -479,11 +481,11 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
         )
         more = "Increase the number of iterations"
         if ours:
-            message = f"The fit stopped before tol={self.tol:g} was reached. {state} {more} (max_iter), or tol."
+            message = f"The fit stopped before tol={self.tol:g} was reached. {state} {more}, or tol."
         elif self.solver == "lbfgs":
             message = (
                 f"lbfgs failed to converge after {n_iter} iteration(s) (status=1):\n{state}\n\n{more} to "
-                f"improve the convergence (max_iter={self.max_iter}).\nYou might also want to scale the data."
+                f"improve the convergence (max_iter={self.max_iter})."
             )
         elif self.solver == "newton-cg":
             message = f"newton-cg failed to converge at loss = {solution.objective}. {more}. {state}"
@@ -497,8 +499,8 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
         if solution.objective <= SEPARATED * np.log(len(classes.labels)):
             warn(
                 "The training rows can be told apart without error, and without a penalty there is no "
-                "optimum then: the coefficients grow for as long as the fit goes on. They are finite, and "
-                "as good as any others. Set a finite C for a model that is determined.",
+                "optimum then: the coefficients grow for as long as the fit goes on. They are finite, "
+                "and as good as any others. Set a finite C for a model that is determined.",
                 ConvergenceWarning,
             )
 
@@ -569,7 +571,8 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
         return self._probabilities(X, log_expit, log_softmax)
 
     def _is_old_model(self):
-        return self.multi_class != "deprecated" and default_of(_LogisticRegression, "multi_class") is not None
+        known = default_of(_LogisticRegression, "multi_class") is not None
+        return known and self.multi_class != "deprecated"
 
     def _probabilities(self, X, of_two, of_many):
         scores = self.decision_function(X)
@@ -719,8 +722,8 @@ def encoded(y):
 def class_factors(class_weight, labels, codes, y, weight):
     """What the rows of each class are multiplied with, of shape (n_classes,); None for ones.
 
-    'balanced' makes the total weights of all classes that have any the same, where scikit-learn before 1.7 counts
-    rows instead of weights.
+    'balanced' makes the total weights of all classes that have any the same, where scikit-learn before
+    1.7 counts rows instead of weights.
     """
     if class_weight is None:
         return None
@@ -733,8 +736,8 @@ def class_factors(class_weight, labels, codes, y, weight):
     factors = np.asarray(compute_class_weight(class_weight, classes=labels, y=y), dtype=np.float64)
     if not (np.isfinite(factors).all() and (factors >= 0).all()):
         raise ValueError(
-            f"class_weight must be finite numbers >= 0; got {class_weight!r}. Weights count how often a row "
-            "stands for itself."
+            f"class_weight must be finite numbers >= 0; got {class_weight!r}. Weights count how often a "
+            "row stands for itself."
         )
     return factors
 

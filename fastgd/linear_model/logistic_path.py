@@ -1,9 +1,10 @@
 """LogisticRegressionCV: the strength of the penalty chosen by cross-validation.
 
-Design note. It is a `LogisticRegression` that runs a path of solvers first: on each fold and for each l1_ratio,
-one C after the other, from the weights of the one before. Folds run in threads. The rows of a fold are copied where
-they are few; from `COPIED` bytes on, the others get weight zero instead, which is another read of them per
-iteration but no memory. The fit on all rows, with the chosen penalty, begins at the mean of the folds' weights.
+Design note. It is a `LogisticRegression` that runs a path of solvers first: on each fold and for each
+l1_ratio, one C after the other, from the weights of the one before. Folds run in threads. The rows of a
+fold are copied where they are few; from `COPIED` bytes on, the others get weight zero instead, which is
+another read of them per iteration but no memory. The fit on all rows, with the chosen penalty, begins
+at the mean of the folds' weights.
 
 Attributes keep scikit-learn's two layouts: `use_legacy_attributes`.
 """
@@ -51,8 +52,8 @@ COPIED = 1 << 27  # bytes of a fold that are copied; larger ones become weights 
 class LogisticRegressionCV(LogisticRegression, _LogisticRegressionCV):
     """Logistic regression that chooses the strength of its penalty by cross-validation.
 
-    A drop-in for scikit-learn's class of the same name: `LogisticRegression` with a path of `Cs` and `l1_ratios` on
-    each fold. The pair with the best mean score is fitted on all rows.
+    A drop-in for scikit-learn's class of the same name: `LogisticRegression` with a path of `Cs` and
+    `l1_ratios` on each fold. The pair with the best mean score is fitted on all rows.
 
     Parameters
     ----------
@@ -63,17 +64,18 @@ class LogisticRegressionCV(LogisticRegression, _LogisticRegressionCV):
         Values of `l1_ratio` to try. None, deprecated, is ``(0.0,)`` with other shapes of the attributes;
         so is the default, with scikit-learn's warning that it will change.
 
-    fit_intercept, dual, penalty, solver, tol, max_iter, class_weight, verbose, intercept_scaling, random_state, \
+    fit_intercept, dual, penalty, solver, tol, max_iter, class_weight, verbose, intercept_scaling,
+    random_state, \
 max_time, multi_class
-        As of `LogisticRegression`; `max_time` and `verbose` are those of each fit. ``class_weight='balanced'``
-        balances all rows, not those of a fold.
+        As of `LogisticRegression`; `max_time` and `verbose` are those of each fit.
+        ``class_weight='balanced'`` balances all rows, not those of a fold.
 
     cv : int, cross-validation generator or iterable, default=None
         The folds; None: 5 (stratified).
 
     scoring : str, callable or None, default='warn'
-        What to choose by, larger is better; None: accuracy, and so is the default, with scikit-learn's warning
-        that it will change.
+        What to choose by, larger is better; None: accuracy, and so is the default, with scikit-learn's
+        warning that it will change.
 
     n_jobs : int or None, default=None
         Threads: folds side by side, and those of the fit on all rows.
@@ -83,7 +85,8 @@ max_time, multi_class
         fold's best.
 
     use_legacy_attributes : bool, default='warn'
-        The layout of the attributes below; the default is True, with scikit-learn's warning that it will change.
+        The layout of the attributes below; the default is True, with scikit-learn's warning that it
+        will change.
 
     Attributes
     ----------
@@ -94,8 +97,8 @@ max_time, multi_class
         What was tried.
 
     coefs_paths_ : ndarray of shape (n_folds, n_l1_ratios, n_cs, n_models, n_features + 1)
-        The weights of each fit, the intercept (if there is one) at the end; n_models is 1 for two classes. Legacy: a
-        dict, label -> ndarray of shape (n_folds, n_cs, n_l1_ratios, n_features + 1).
+        The weights of each fit, the intercept (if there is one) at the end; n_models is 1 for two
+        classes. Legacy: a dict, label -> ndarray of shape (n_folds, n_cs, n_l1_ratios, n_features + 1).
 
     scores_ : ndarray of shape (n_folds, n_l1_ratios, n_cs)
         Legacy: a dict, label -> ndarray of shape (n_folds, n_cs, n_l1_ratios), the same for all labels.
@@ -103,7 +106,8 @@ max_time, multi_class
     n_iter_ : ndarray of shape (n_folds, n_l1_ratios, n_cs)
         Iterations of each fit. Legacy: of shape (1, n_folds, n_cs, n_l1_ratios).
 
-    coef_, intercept_, classes_, certificate_, stop_reason_, history_, solver_, n_features_in_, feature_names_in_
+    coef_, intercept_, classes_, certificate_, stop_reason_, history_, solver_, n_features_in_,
+    feature_names_in_
         As of `LogisticRegression`, of float64, from the fit on all rows; without `refit` there is no
         certificate (None) and no history.
 
@@ -263,14 +267,14 @@ max_time, multi_class
             given = None
             if deprecated:
                 warn(
-                    "The default value for l1_ratios will change from None to (0.0,) in scikit-learn 1.10, "
-                    "where None will be forbidden. Set it, such as l1_ratios=(0,).",
+                    "The default value for l1_ratios will change from None to (0.0,) in scikit-learn "
+                    "1.10, where None will be forbidden. Set it, such as l1_ratios=(0,).",
                     FutureWarning,
                 )
         elif given is None and deprecated and self.penalty == "deprecated":
             warn(
-                "'l1_ratios=None' was deprecated in scikit-learn 1.8 and will be an error in 1.10. Use an "
-                "array of numbers from 0 to 1.",
+                "'l1_ratios=None' was deprecated in scikit-learn 1.8 and will be an error in 1.10. Use "
+                "an array of numbers from 0 to 1.",
                 FutureWarning,
             )
         penalty = self.penalty
@@ -280,8 +284,8 @@ max_time, multi_class
         elif deprecated:
             warn(
                 "'penalty' was deprecated in scikit-learn 1.8 and will be removed in 1.10. Leave it out: "
-                "l1_ratios=(0,) stands for 'l2', l1_ratios=(1,) for 'l1', what is between for 'elasticnet', "
-                "and Cs=(np.inf,) for none.",
+                "l1_ratios=(0,) stands for 'l2', l1_ratios=(1,) for 'l1', what is between for "
+                "'elasticnet', and Cs=(np.inf,) for none.",
                 FutureWarning,
             )
         self._check_solver(penalty)
@@ -318,8 +322,8 @@ max_time, multi_class
             return self.scoring
         if default_of(_LogisticRegressionCV, "scoring") == "warn":
             warn(
-                "The default value of the parameter 'scoring' will change from None, which is accuracy, to "
-                "'neg_log_loss' in scikit-learn 1.11. Set it to either.",
+                "The default value of the parameter 'scoring' will change from None, which is accuracy, "
+                "to 'neg_log_loss' in scikit-learn 1.11. Set it to either.",
                 FutureWarning,
             )
         return None
@@ -329,9 +333,9 @@ max_time, multi_class
             return self.use_legacy_attributes
         if default_of(_LogisticRegressionCV, "use_legacy_attributes") == "warn":
             warn(
-                f"The fitted attributes of {type(self).__name__} will be simplified in scikit-learn 1.10. "
-                "The default value of use_legacy_attributes will change from True to False: set it to "
-                "either.",
+                f"The fitted attributes of {type(self).__name__} will be simplified in scikit-learn "
+                "1.10. The default value of use_legacy_attributes will change from True to False: set "
+                "it to either.",
                 FutureWarning,
             )
         return True
@@ -437,7 +441,7 @@ class _Paths:
         return goal if self.model.n_jobs is None else type(goal)(**{**vars(goal), "n_threads": 1})
 
     def _of_fold(self, train):
-        """The training rows of a fold: a copy of them, or all rows with weights that are zero elsewhere."""
+        """The rows a fold trains on: a copy of them, or all rows with weights of zero elsewhere."""
         X, classes = self.X, self.classes
         size = X.data.nbytes if sp.issparse(X) else X.nbytes
         if size * len(train) <= COPIED * X.shape[0]:

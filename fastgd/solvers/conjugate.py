@@ -73,8 +73,8 @@ def _descend(point, preconditioner, goal, progress):
 def newton_step(point, h, preconditioner, forcing, target):
     """A step, and the decrease that the quadratic model promises for the best one.
 
-    Conjugate gradients end when the residual has fallen by `forcing` in the preconditioner's norm, or when
-    what they can still gain is small against the target.
+    Conjugate gradients end when the residual has fallen by `forcing` in the preconditioner's norm, or
+    when what they can still gain is small against the target.
     """
     design = point.design
     l2 = point.l2 * design.scale**2

@@ -5,9 +5,9 @@ spread s_j::
 
     w_j = u_j / s_j,      b = c - sum_j m_j w_j,      w . x + b = u . (x - m) / s + c
 
-This is a change of variables, not of the objective: the penalty stays on w, in the user's units. X is never
-copied or centred as a whole; means enter gradients by a correction of rank one. The columns of a sparse X are
-scaled but, since centring buys it little, not centred.
+This is a change of variables, not of the objective: the penalty stays on w, in the user's units. X is
+never copied or centred as a whole; means enter gradients by a correction of rank one. The columns of a
+sparse X are scaled but, since centring buys it little, not centred.
 
 Each pass reads X once. Rows go by a fixed number of pieces whose sums are added in order: any number of
 threads gives the same bits.

@@ -5,9 +5,10 @@ earlier point, by pairs of steps and gradient changes since. With a good metric 
 always right, so an iteration reads X once: objective and gradient at the full step come from one fused
 pass. A shorter step, should one be needed, is found on the stored raw predictions, without X.
 
-A point has `theta`, `objective`, `gradient`, `moved(theta)`, `line_to(following)`, `gap()` and `answer()`; a
-metric has `refresh(point)`, `inverse(vector)` and `cost` (of a refresh, in passes). The estimate of the
-suboptimality is the Newton decrement in the corrected metric, with what the last steps have gained.
+A point has `theta`, `objective`, `gradient`, `moved(theta)`, `line_to(following)`, `gap()` and
+`answer()`; a metric has `refresh(point)`, `inverse(vector)` and `cost` (of a refresh, in passes). The
+estimate of the suboptimality is the Newton decrement in the corrected metric, with what the last steps
+have gained.
 """
 
 import numpy as np

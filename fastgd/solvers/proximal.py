@@ -8,13 +8,13 @@ An iteration is a round of three parts.
    gradient's residuals are a point of the dual problem, where the dual objective bounds F* from below.
    The bound holds, so the certificate is a "gap".
 2. A Newton step within the orthant of the weights that are not zero, or ought not to be (Andrew and Gao,
-   2007, for quasi-Newton steps; Bertsekas, 1982, for the projection). Once the zeros are right, such steps
-   converge quadratically, which a first-order method never does. Small systems are factored, others are solved
-   by preconditioned conjugate gradients.
+   2007, for quasi-Newton steps; Bertsekas, 1982, for the projection). Once the zeros are right, such
+   steps converge quadratically, which a first-order method never does. Small systems are factored,
+   others are solved by preconditioned conjugate gradients.
 3. Steps of FISTA (Beck and Teboulle, 2009) with the restart of O'Donoghue and Candes (2015) in the
-   coordinates of :mod:`.design`, where columns have unit spread. They find the zeros. Step lengths come from
-   backtracking, and may grow again. The penalty is in the proximal step alone, so that the l2 penalty of a
-   column in tiny units does not shorten the steps.
+   coordinates of :mod:`.design`, where columns have unit spread. They find the zeros. Step lengths come
+   from backtracking, and may grow again. The penalty is in the proximal step alone, so that the l2
+   penalty of a column in tiny units does not shorten the steps.
 
 Raw predictions are linear in the weights: those at the extrapolated point need no pass over X, so a step
 costs one product with X and one with X'.
@@ -36,9 +36,9 @@ MAX_ITER = 10_000  # rounds
 STEPS = (1, 32)  # of FISTA in a round, least and most
 DIRECT = 1200  # unknowns of a Newton system that is factored
 CG_STEPS = 60  # at most, for a larger one
-FAR = 1e3  # spreads of a column between its mean and zero, from which rows are centred before they are summed
+FAR = 1e3  # spreads between the mean of a column and zero, from which rows are centred before sums
 ROUNDING = 64 * EPS  # of an objective, relative
-SAFETY = 2.0  # of the estimate, where there is no penalty and so no gap
+SAFETY = 2.0  # of an estimate, where there is no penalty and so no gap
 QUADRATIC_ROUNDS = 60  # on a quadratic model
 QUADRATIC_STEPS = 20  # of FISTA in each
 SOFTEN = 1e-10  # of the diagonal of a Newton system, which softmax leaves singular
@@ -260,7 +260,8 @@ class _Problem:
     def gap(self, point):
         """A bound on F - F* from a point of the dual problem::
 
-            max -sum_i s_i ent(q_i) - sum_jk phi*(sum_i s_i (q_ik - y_ik) x_ij),   ent(q) = sum_k q_k log q_k
+            max -sum_i s_i ent(q_i) - sum_jk phi*(sum_i s_i (q_ik - y_ik) x_ij),   ent(q) = sum_k q_k
+            log q_k
 
         over probabilities q_i whose weighted sums are those of the classes (where there is an intercept);
         phi*(u) = max(|u| - l1, 0)^2 / (2 l2). Probabilities of the model are put right by mixing in a
@@ -329,7 +330,7 @@ class _Fista:
         self.restart()
 
     def _largest(self):
-        """About the largest eigenvalue of the weighted Gram matrix of the scaled rows: power iteration."""
+        """About the largest eigenvalue of the Gram matrix of the scaled rows: power iteration."""
         problem = self.problem
         v = np.random.default_rng(0).standard_normal((1, problem.d))
         size = 1.0
@@ -400,7 +401,9 @@ def _newton_direction(problem, point):
         there = _factored(problem, point, free, smooth, here, l1)
         orthant = None
     else:
-        slopes = smooth if orthant is None else smooth + l1 * np.append(orthant[free], np.zeros(problem.models))
+        slopes = smooth
+        if orthant is not None:
+            slopes = smooth + l1 * np.append(orthant[free], np.zeros(problem.models))
         there = _conjugate(problem, point, free, here, slopes)
     if there is None or not np.isfinite(there).all():
         return None
@@ -430,8 +433,8 @@ def _newton_step(problem, point, step):
 
 def _factored(problem, point, free, g, here, l1):
     """Solve the Newton system by Cholesky's method: H = blocks of single classes - V' V.
- With an
-    l1 penalty, the quadratic model with it is minimised.
+
+    With an l1 penalty, it is the quadratic model together with the penalty that is minimised.
     """
     P, models = point.P, problem.models
     columns = np.flatnonzero(free.any(axis=0))
@@ -553,7 +556,7 @@ def _along(A, g, x, d, l1):
 
 
 def _solved(H, rhs, soften):
-    """The solution of H x = rhs, with as much added to the diagonal as it takes; None if nothing helps."""
+    """Solve H x = rhs, with as much added to the diagonal as it takes; None if nothing helps."""
     diagonal = H.diagonal().copy()
     diagonal[diagonal <= 0] = max(float(diagonal.max()), 1e-300)
     while soften < 1.0:
@@ -591,10 +594,8 @@ def _conjugate(problem, point, free, here, slopes):
         dU, dc = np.zeros(free.shape), v[size:]
         dU[free] = v[:size]
         Z = problem.forward(dU, dc)
-        if models == 1:
-            R = h * Z
-        else:
-            R = problem.s * P * (Z - (P * Z).sum(axis=1, keepdims=True))
+        mean = P * Z if models == 1 else (P * Z).sum(axis=1, keepdims=True)
+        R = problem.s * P * (Z - mean)
         G, gc = problem.backward(R)
         return np.append(G[free] + penalty * v[:size], gc if problem.fit_intercept else v[size:])
 
