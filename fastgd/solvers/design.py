@@ -5,15 +5,16 @@ spread s_j::
 
     w_j = u_j / s_j,      b = c - sum_j m_j w_j,      w . x + b = u . (x - m) / s + c
 
-This is a change of variables, not of the objective: the penalty stays on w, in the user's units. X is never
-copied or centred as a whole; means enter gradients by a correction of rank one. The columns of a sparse X are
-scaled but, since centring buys it little, not centred.
+This is a change of variables, not of the objective: the penalty stays on w, in the user's units. X is
+never copied or centred as a whole; means enter gradients by a correction of rank one. The columns of a
+sparse X are scaled but, since centring buys it little, not centred.
 
 Each pass reads X once. Rows go by a fixed number of pieces whose sums are added in order: any number of
 threads gives the same bits.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 
 import numpy as np
 import scipy.sparse as sp
@@ -129,11 +130,23 @@ class Design:
 
     def gradient_of(self, r):
         """Gradients in u and c of sum_i r_i (w . x_i + b)."""
+        total = float(r.sum())
+        return self._in_scaled(self.unscaled_gradient(r), total), total
+
+    def unscaled_gradient(self, r):
+        """sum_i r_i x_i."""
         g, _ = self._over_pieces(
             lambda start, stop, out: self.sweeps.backward(r, self.double, out, start, stop), self.d
         )
-        total = float(r.sum())
-        return self._in_scaled(g, total), total
+        return g
+
+    def precisely(self):
+        """The same design, computing in float64."""
+        if self.double:
+            return self
+        other = copy(self)
+        other.double = True
+        return other
 
     def predictions(self, w, b):
         """Raw predictions of shape (n,)."""

@@ -14,11 +14,11 @@ that the epoch has met by the way say that it will do.
 from functools import partial
 
 import numpy as np
-from scipy.special import xlog1py, xlogy
 
 from ..data import padded
 from ..kernels import kernels
 from .design import Design
+from .newton import entropy
 from .progress import Progress
 
 __all__ = ["solve"]
@@ -55,11 +55,11 @@ class Ascent:
 
     def __init__(self, objective, goal):
         self.objective = objective
-        self.design = design = Design(objective, goal.n_threads, scaled=False)
+        self.design = design = Design(objective, goal.n_threads, precise=True, scaled=False)
         self.l2, self.total = float(objective.l2), objective.total
         self.share = 1.0 / (self.total * self.l2)
         self.theta = np.zeros(design.n)
-        self.w = padded(None, design.d, np.float64 if design.double else np.float32)
+        self.w = padded(None, design.d, objective.X.dtype)
         self.kappa = KAPPA * self._mean_square() if objective.fit_intercept else 0.0
         self.kernel = kernels.DualAscent(
             design.rows, design.y, design.weight, self.theta, self.w, self.share, self.kappa
@@ -145,11 +145,6 @@ class Ascent:
 def logit(alpha):
     with np.errstate(divide="ignore"):
         return np.maximum(np.log(alpha) - np.log1p(-alpha), -700.0)
-
-
-def entropy(alpha):
-    """-(a log a + (1 - a) log(1 - a)), zero at both ends."""
-    return -xlog1py(1 - alpha, -alpha) - xlogy(alpha, alpha)
 
 
 def best_shift(design, z):

@@ -37,6 +37,7 @@ class Progress:
         self.point, self.objective, self.certificate = None, np.inf, None
         self.floor = 0.0
         self.converged, self.reason, self.failure = False, "", None
+        self.stuck = False
 
     @property
     def n_iter(self):
@@ -83,8 +84,17 @@ class Progress:
 
     def stalled(self):
         """No further progress is possible in floating-point numbers."""
-        self.converged = True
+        self.stuck = True
+        self.converged = self.certificate.value <= 100 * self.floor
         self.reason = "The objective cannot be lowered any further in floating-point numbers."
+        if self.objective <= 1e3 * self.floor:
+            self.reason += (
+                " It is zero but for rounding: the data are separable, and only a penalty limits the weights."
+            )
+
+    def go_on(self):
+        """Take a stop back."""
+        self.converged, self.reason, self.stuck = False, "", False
 
     def interrupted(self, error):
         """Keep what ended the run; without a point to keep, let it go on."""

@@ -44,18 +44,26 @@ def solve(objective, goal, start=None):
     """
     progress = Progress("softmax", goal, MAX_ITER)
     try:
-        model = Softmax(objective, goal)
-        point = model.first_point(start)
-        if model.size <= FULL:
-            metric = FullMetric(point)
-        elif model.design.d <= KRONECKER:
-            metric = KroneckerMetric(point, goal)
-        else:
-            metric = DiagonalMetric(point)
-        descend(point, metric, goal, progress)
+        precise = goal.tol < PRECISE_BELOW
+        model = Softmax(objective, goal, precise)
+        _run(model, start, goal, progress)
+        if progress.stuck and not model.design.double:
+            progress.go_on()
+            _run(Softmax(objective, goal, precise=True), progress.point(), goal, progress)
     except (KeyboardInterrupt, Exception) as error:
         progress.interrupted(error)
     return progress.solution()
+
+
+def _run(model, start, goal, progress):
+    point = model.first_point(start)
+    if model.size <= FULL:
+        metric = FullMetric(point)
+    elif model.design.d <= KRONECKER:
+        metric = KroneckerMetric(point, goal)
+    else:
+        metric = DiagonalMetric(point)
+    descend(point, metric, goal, progress)
 
 
 class Softmax:
@@ -65,9 +73,9 @@ class Softmax:
     (classes, d + 1), the intercepts in the last column, in the scaled coordinates of the design.
     """
 
-    def __init__(self, objective, goal):
+    def __init__(self, objective, goal, precise):
         self.objective = objective
-        self.design = Design(objective, goal.n_threads, precise=goal.tol < PRECISE_BELOW)
+        self.design = Design(objective, goal.n_threads, precise)
         self.kind = np.float64 if self.design.double else np.float32
         self.y = np.ascontiguousarray(objective.y, dtype=np.int32)
         self.classes, self.l2 = objective.classes, float(objective.l2)
@@ -189,13 +197,16 @@ class Point:
         return self.W.copy(), b
 
     def gap(self):
-        """A bound on the suboptimality by strong convexity, as in `newton.Point.gap`."""
+        """A bound on the suboptimality by strong convexity; none with intercepts, which have no penalty."""
         model = self.model
-        if model.l2 <= 0:
+        if model.l2 <= 0 or model.objective.fit_intercept:
             return np.inf
         g = self.gradient.reshape(model.classes, -1)
         g = g[:, :-1] * model.design.spread + g[:, -1:] * model.design.mean
         return float(np.vdot(g, g)) / (2 * model.l2)
+
+    def proven_gap(self):
+        return self.gap() if self.model.design.double else np.inf
 
 
 class Line:
