@@ -89,7 +89,8 @@ class Progress:
         self.reason = "The objective cannot be lowered any further in floating-point numbers."
         if self.objective <= 1e3 * self.floor:
             self.reason += (
-                " It is zero but for rounding: the data are separable, and only a penalty limits the weights."
+                " It is zero but for rounding: the data are separable, and only a penalty would limit the"
+                " weights."
             )
 
     def go_on(self):

@@ -160,6 +160,11 @@ class Softmax:
             g[:, -1] = 0.0
         return g
 
+    def balanced(self, theta):
+        """Without the mean over the classes, which changes no prediction: rounding alone is there."""
+        theta = theta.reshape(self.classes, -1)
+        return (theta - theta.mean(axis=0)).ravel()
+
     def slopes(self, z):
         """Mean loss and weighted residuals of raw predictions."""
         r = z.copy()
@@ -182,8 +187,7 @@ class Point:
         self.objective = loss + 0.5 * model.l2 * float(np.vdot(self.W, self.W))
         g = g.copy()
         g[:, :-1] += model.l2 * self.W * model.design.scale
-        # the same added to all classes changes no prediction: what rounding says there is noise
-        self.gradient = (g - g.mean(axis=0)).ravel()
+        self.gradient = model.balanced(g)
 
     def moved(self, theta):
         return Point(self.model, theta)
@@ -197,7 +201,7 @@ class Point:
         return self.W.copy(), b
 
     def gap(self):
-        """A bound on the suboptimality by strong convexity; none with intercepts, which have no penalty."""
+        """A bound on the suboptimality by strong convexity; none with unpenalised intercepts."""
         model = self.model
         if model.l2 <= 0 or model.objective.fit_intercept:
             return np.inf
@@ -261,6 +265,9 @@ class FullMetric:
             H[k, :, k, :] = design.hessian(s * p[k], precise=design.double)
         flat = H.reshape(model.size, model.size)
         flat -= self._outer(p, s)
+        if not model.objective.fit_intercept:
+            H[:, d] = 0.0
+            H[:, :, :, d] = 0.0
         flat.flat[:: model.size + 1] += self._penalty()
         self.factor = factor(flat)
         return True
@@ -298,7 +305,7 @@ class FullMetric:
         return penalty.ravel()
 
     def inverse(self, g):
-        return cho_solve(self.factor, g, check_finite=False)
+        return self.model.balanced(cho_solve(self.factor, g, check_finite=False))
 
 
 class KroneckerMetric:
@@ -348,7 +355,7 @@ class KroneckerMetric:
         g /= self.root
         if not model.objective.fit_intercept:
             g[:, -1] = 0.0
-        return g.ravel()
+        return model.balanced(g)
 
 
 class DiagonalMetric:
@@ -374,4 +381,4 @@ class DiagonalMetric:
         return True
 
     def inverse(self, g):
-        return g / self.diagonal
+        return self.model.balanced(g / self.diagonal)
