@@ -72,4 +72,9 @@ def solve(objective, solver="auto", goal=None, start=None):
     """
     goal = Goal() if goal is None else goal
     name = choose(objective, goal) if solver == "auto" else solver
-    return import_module(f".{name}", __package__).solve(objective, goal, start)
+    solution = import_module(f".{name}", __package__).solve(objective, goal, start)
+    if solver == "auto" and name == "dual" and "lowered any further" in solution.stop_reason:
+        # slower than expected, or beyond what its float32 weights can tell
+        start = solution.coef, solution.intercept
+        return import_module(".conjugate", __package__).solve(objective, goal, start)
+    return solution

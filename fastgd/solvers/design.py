@@ -202,8 +202,7 @@ class Design:
     def hessian_diagonal(self, h):
         """The diagonal of X' diag(h) X in the coordinate u, of shape (d,)."""
         if self.sparse:
-            each = np.repeat(h, np.diff(self.X.indptr)) * self.X.data.astype(np.float64) ** 2
-            return np.bincount(self.X.indices, weights=each, minlength=self.d) * self.scale**2
+            return self._sparse_squares(h) * self.scale**2
         _, diagonal = self._dense_moments(self.mean.astype(self._kind), self._kind, h)
         return diagonal * self.scale**2
 
@@ -259,12 +258,16 @@ class Design:
         both, _ = self._over_pieces(work, 2 * self.d)
         return both[: self.d], both[self.d :]
 
+    def _sparse_squares(self, h):
+        def work(start, stop, out):
+            self.sweeps.squares(h, out, start, stop)
+
+        return self._over_pieces(work, self.d)[0]
+
     def _moments(self, center):
         """Means and spreads of the columns."""
         if self.sparse:
-            values = self.X.data.astype(np.float64)
-            squares = np.bincount(self.X.indices, weights=values * values, minlength=self.d)
-            return np.zeros(self.d), _positive(np.sqrt(squares / self.n))
+            return np.zeros(self.d), _positive(np.sqrt(self._sparse_squares(None) / self.n))
         kind = self._kind
         shift = self.X[0].astype(kind)  # so that means far from zero cost no digits
         total, squares = self._dense_moments(shift, kind)

@@ -24,6 +24,7 @@ from .progress import Progress
 __all__ = ["solve"]
 
 MAX_ITER = 1000
+PATIENCE = 50  # epochs in which the gaps that are met do not fall by a tenth
 KAPPA = 1.0  # of the intercept's feature, in units of the mean |x|^2
 
 
@@ -44,14 +45,21 @@ def solve(objective, goal, start=None):
     """
     progress = Progress("dual", goal, MAX_ITER, "epochs")
     try:
-        _ascend(Ascent(objective, goal), goal, progress)
+        ascent = Ascent(objective, goal)
+        _ascend(ascent, goal, progress)
     except (KeyboardInterrupt, Exception) as error:
+        if progress.point is None and progress.n_iter > 0:
+            *point, primal, gap = ascent.certify()
+            progress.add(partial(tuple, point), primal, "gap", gap, started=False)
         progress.interrupted(error)
     return progress.solution()
 
 
 class Ascent:
-    """Dual variables, the weights that belong to them, and the gap between the two objectives."""
+    """Dual variables, the weights that belong to them, and the gap between the two objectives.
+
+    `first` is the objective at zero weights and their best intercept.
+    """
 
     def __init__(self, objective, goal):
         self.objective = objective
@@ -81,6 +89,7 @@ class Ascent:
         elif 0 < prior < 1:
             self.kernel.intercept = float(np.log(prior / (1 - prior)))
         prior = min(max(prior, 1e-9), 1 - 1e-9)
+        self.first = float(entropy(prior))
         alpha = np.where(y > 0, 1 - prior, prior)
         w, _ = self.design.gradient_of(alpha * s * y)
         w *= self.share
@@ -167,21 +176,24 @@ def best_shift(design, z):
 
 
 def _ascend(ascent, goal, progress):
-    *point, primal, gap = ascent.certify()
-    progress.begin(primal)
-    if progress.add(partial(tuple, point), primal, "gap", gap, started=False):
-        return
-    before, scale = None, abs(primal)
+    progress.begin(ascent.first)
+    watched = goal.on_iteration is not None or goal.max_time is not None
+    scale, before, least, idle = ascent.first, None, np.inf, 0
     while True:
         met = ascent.epoch()
         rate = 1.0 if before is None else min(1.0, met / before)
-        before = met
-        last = progress.n_iter + 1 >= progress.max_iter
+        idle = 0 if met < 0.9 * least else idle + 1
+        before, least = met, min(met, least)
+        hopeless = idle >= PATIENCE
         # the gap falls during the epoch: what its last rows met is about rate times the mean
-        if met * rate > 1.5 * goal.tol * scale and not last and goal.on_iteration is None:
-            progress.tick()
+        near = met * rate <= 1.5 * goal.tol * scale
+        if not (near or watched or hopeless or progress.n_iter + 1 >= progress.max_iter):
+            progress.tick(met)
             continue
         *point, primal, gap = ascent.certify()
         scale = abs(primal)
         if progress.add(partial(tuple, point), primal, "gap", gap):
+            return
+        if hopeless:
+            progress.stalled()
             return

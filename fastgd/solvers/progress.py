@@ -35,7 +35,7 @@ class Progress:
         self.began = time.perf_counter()
         self.rows = []
         self.point, self.objective, self.certificate = None, np.inf, None
-        self.floor = 0.0
+        self.first = self.floor = 0.0
         self.converged, self.reason, self.failure = False, "", None
         self.stuck = False
 
@@ -49,7 +49,7 @@ class Progress:
 
     def begin(self, objective):
         """The objective at zero weights, for the scale of what follows."""
-        self.floor = EPS * abs(objective)
+        self.first, self.floor = objective, EPS * abs(objective)
 
     def add(self, point, objective, kind, value, started=True):
         """A new point, ``point() -> (coef, intercept)``; returns whether to stop.
@@ -77,10 +77,10 @@ class Progress:
             self.reason = f"A callback asked to stop after {self.n_iter} {self.unit}."
         return bool(self.reason)
 
-    def tick(self):
-        """Count an iteration whose point was not looked at."""
+    def tick(self, value):
+        """Count an iteration whose objective was not computed, with a guess of its suboptimality."""
         seconds = time.perf_counter() - self.began
-        self.rows.append((np.nan, np.nan, seconds))
+        self.rows.append((np.nan, self.relative(value, self.first), seconds))
 
     def stalled(self):
         """No further progress is possible in floating-point numbers."""
