@@ -18,6 +18,7 @@ from copy import copy
 
 import numpy as np
 import scipy.sparse as sp
+from threadpoolctl import threadpool_limits
 
 from ..data import make_rows, padded
 from ..kernels import kernels
@@ -27,6 +28,7 @@ __all__ = ["Design"]
 
 PIECES = 16  # of the rows, for threads
 PIECE_ROWS = 4096  # no smaller ones
+THREADED = 1 << 20  # values of X from which on a pass is shared
 GRAM_BYTES = 1 << 20  # of rows in one matrix product: they stay in L2
 
 
@@ -55,7 +57,7 @@ class Design:
         self.X, self.objective = X, objective
         self.sparse = sp.issparse(X)
         self.n, self.d = X.shape
-        self.n_threads = n_threads
+        self.n_threads, self.threads = n_threads, None
         self.fit_intercept = objective.fit_intercept
         loss = LOSSES["log_loss" if objective.loss == "multinomial" else objective.loss]
         self.loss = loss
@@ -74,24 +76,31 @@ class Design:
     # ---- passes ------------------------------------------------------------------------------------
 
     def _over_pieces(self, work, size):
-        """Sum over the pieces of what ``work(start, stop, out)`` adds to `out` and returns."""
-        if self.n_threads == 1 or len(self.pieces) == 1:
-            total, returned = np.zeros(size), []
-            part = np.empty(size)
+        """Sum over the pieces of what ``work(start, stop, out)`` adds to `out`, and what it returned."""
+        if not self._shares_work() or len(self.pieces) == 1:
+            total, part, returned = np.zeros(size), np.empty(size), []
             for start, stop in self.pieces:
                 part[:] = 0
                 returned.append(work(start, stop, part))
                 total += part
             return total, returned
         parts = [np.zeros(size) for _ in self.pieces]
-        with ThreadPoolExecutor(self.n_threads) as pool:
-            returned = list(
-                pool.map(lambda job: work(*job[0], job[1]), zip(self.pieces, parts, strict=True))
-            )
+        jobs = zip(self.pieces, parts, strict=True)
+        returned = list(self._pool().map(lambda job: work(*job[0], job[1]), jobs))
         total = parts[0]
         for part in parts[1:]:
             total += part
         return total, returned
+
+    def _shares_work(self):
+        """Whether threads are wanted, and a pass is long enough for them."""
+        values = self.X.nnz if self.sparse else self.X.size
+        return self.n_threads > 1 and values >= THREADED
+
+    def _pool(self):
+        if self.threads is None:
+            self.threads = ThreadPoolExecutor(self.n_threads)
+        return self.threads
 
     def weights(self, u, c):
         """w and b of the scaled point (u, c)."""
@@ -242,12 +251,26 @@ class Design:
         n = self.n if chosen is None else len(chosen)
         mean, scale, double = self.mean.astype(kind), self.scale.astype(kind), kind == np.float64
         size = min(n, max(64, GRAM_BYTES // (width * np.dtype(kind).itemsize)))
-        block = np.empty((size, width), dtype=kind)
-        for start in range(0, n, size):
-            stop = min(start + size, n)
-            rows = block[: stop - start]
-            self.sweeps.centred(mean, scale, double, root, chosen, rows, start, stop)
-            H += rows.T @ rows
+
+        def share(first, last):
+            total, block = np.zeros((width, width)), np.empty((size, width), dtype=kind)
+            for start in range(first, last, size):
+                stop = min(start + size, last)
+                rows = block[: stop - start]
+                self.sweeps.centred(mean, scale, double, root, chosen, rows, start, stop)
+                total += rows.T @ rows
+            return total
+
+        half = n // 2 if n * width >= THREADED else n  # two halves, with one thread as with more
+        if half == n or self.n_threads == 1:
+            H += share(0, half)
+            if half < n:
+                H += share(half, n)
+            return
+        with threadpool_limits(1, "blas"):
+            halves = self._pool().map(share, (0, half), (half, n))
+            for part in halves:
+                H += part
 
     def _dense_moments(self, mean, kind, h=None):
         """sum of h (x - mean) and of h (x - mean)^2, of each column."""
