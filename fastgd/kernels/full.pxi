@@ -93,18 +93,17 @@ cdef void dense_sweep(Sweep *s, const X *x, const Integers *integers, idx d, con
         flush(g, out, d)
 
 
-cdef void csr_sweep(Sweep *s, const X *x, const I *indices, const I *indptr, const W *w, W *z, double *out,
+cdef void csr_sweep(Sweep *s, const X *x, const I *indices, const I *indptr, const W *w, double *out,
                     idx start, idx stop) noexcept nogil:
     cdef double p[BLOCK]
     cdef double r[BLOCK]
-    cdef idx at = start, count, j, i, far
-    cdef double unused
+    cdef idx at = start, count, j, i
     while at < stop:
         count = min(<idx> BLOCK, stop - at)
         if s.kind != BACKWARD:
             for j in range(count):
                 i = at + j
-                csr_dot(x + indptr[i], indices + indptr[i], indptr[i + 1] - indptr[i], w, z, p + j, &unused)
+                p[j] = csr_predict(x + indptr[i], indices + indptr[i], indptr[i + 1] - indptr[i], w)
         residuals(s, p, r, at, count)
         if s.kind != FORWARD:
             for j in range(count):
@@ -157,6 +156,18 @@ cdef void dense_job(int job, const X *x, const Integers *integers, X *block, idx
         dense_moments(x, integers, block, d, mean, h, work, sums, squares, start, stop)
     else:
         dense_centred(x, integers, block, d, mean, scale, h, chosen, out, start, stop)
+
+
+cdef void csr_squares(const X *kind, const I *index, Rows rows, const double *h, double *squares, idx start,
+                      idx stop) noexcept:
+    cdef const X *x = <const X *> address(rows.data)
+    cdef const I *indices = <const I *> address(rows.indices)
+    cdef const I *indptr = <const I *> address(rows.indptr)
+    cdef idx i
+    with nogil:
+        for i in range(start, stop):
+            csr_add_squares(x + indptr[i], indices + indptr[i], indptr[i + 1] - indptr[i], 1.0 if h == NULL else h[i],
+                            squares)
 
 
 cdef void csr_gram(const X *kind, const I *index, Rows rows, const double[::1] h, const int32_t *place, double *kept,
@@ -268,6 +279,27 @@ cdef class Sweeps:
         free(kept)
         free(at)
 
+    def squares(self, h, double[::1] squares, idx start, idx stop):
+        """Of CSR rows: squares += sum of h_i x_i^2; h None: ones."""
+        cdef Rows rows = self.rows
+        cdef const double[::1] given
+        cdef const double *weights = NULL
+        if not (0 <= start <= stop <= rows.n and rows.sparse and squares.shape[0] >= rows.d):
+            raise ValueError("The kernels need CSR rows and a sum for every column.")
+        if h is not None:
+            given = h
+            if given.shape[0] < stop:
+                raise ValueError("The kernels need a weight for every row.")
+            weights = &given[0]
+        if rows.float32 and rows.wide:
+            csr_squares(<float *> NULL, <int64_t *> NULL, rows, weights, &squares[0], start, stop)
+        elif rows.float32:
+            csr_squares(<float *> NULL, <int32_t *> NULL, rows, weights, &squares[0], start, stop)
+        elif rows.wide:
+            csr_squares(<double *> NULL, <int64_t *> NULL, rows, weights, &squares[0], start, stop)
+        else:
+            csr_squares(<double *> NULL, <int32_t *> NULL, rows, weights, &squares[0], start, stop)
+
     def moments(self, mean, bint double_w, h, double[::1] sums, double[::1] squares, idx start, idx stop):
         """Of dense rows: sums += sum of h_i (x_i - mean), squares += the same of the squares; h None: ones."""
         self.dense(0, mean, None, double_w, h, None, None, sums, squares, start, stop)
@@ -378,15 +410,13 @@ cdef class Sweeps:
         cdef W *work
         cdef X *block = NULL
         if rows.sparse:
-            work = <W *> take((rows.longest + PADDING) * sizeof(W))
             with nogil:
                 if rows.wide:
                     csr_sweep(s, data, <const int64_t *> address(rows.indices), <const int64_t *> address(rows.indptr),
-                              w, work, out, start, stop)
+                              w, out, start, stop)
                 else:
                     csr_sweep(s, data, <const int32_t *> address(rows.indices), <const int32_t *> address(rows.indptr),
-                              w, work, out, start, stop)
-            free(work)
+                              w, out, start, stop)
             return 0
         work = <W *> take(padded * sizeof(W))
         if rows.convert != NULL:

@@ -636,6 +636,26 @@ template <typename X, typename I> inline void csr_add_to(const X *x, const I *co
     for (idx k = 0; k < nnz; k++) g[col[k]] += c * x[k];
 }
 
+/* w . x alone. Rows of text and one-hot data are often shorter than what vectors need to pay. */
+template <typename X, typename W, typename I>
+inline double csr_predict(const X *x, const I *col, idx nnz, const W *w) {
+    W a = 0, b = 0, c = 0, e = 0;
+    idx k = 0;
+    for (; k + 4 <= nnz; k += 4) {
+        a += w[col[k]] * (W)x[k];
+        b += w[col[k + 1]] * (W)x[k + 1];
+        c += w[col[k + 2]] * (W)x[k + 2];
+        e += w[col[k + 3]] * (W)x[k + 3];
+    }
+    for (; k < nnz; k++) a += w[col[k]] * (W)x[k];
+    return (double)(a + b) + (double)(c + e);
+}
+
+/* squares += h x^2, in float64. */
+template <typename X, typename I> inline void csr_add_squares(const X *x, const I *col, idx nnz, double h, double *squares) {
+    for (idx k = 0; k < nnz; k++) squares[col[k]] += h * ((double)x[k] * x[k]);
+}
+
 /* The share of one row in the upper triangle of X' diag(h) X, a d x d matrix: columns in any order. */
 template <typename X, typename I> inline void csr_outer(const X *x, const I *col, idx nnz, double h, double *H, idx d) {
     for (idx a = 0; a < nnz; a++) {

@@ -52,6 +52,8 @@ cdef extern from "passes.h" namespace "fastgd" nogil:
     void csr_step[T, V, J](const T *x, const J *col, idx nnz, const V *z, double c, V *w)
     double csr_axpy[T, V, J](const T *x, const J *col, idx nnz, double c, V *w)
     void csr_add_to[T, J](const T *x, const J *col, idx nnz, double c, double *g)
+    double csr_predict[T, V, J](const T *x, const J *col, idx nnz, const V *w)
+    void csr_add_squares[T, J](const T *x, const J *col, idx nnz, double h, double *squares)
     void csr_outer[T, J](const T *x, const J *col, idx nnz, double h, double *H, idx d)
     void csr_late[V, J](const J *col, idx nnz, const V *w, const V *q, const V *last, V *z, V *r,
                         Truncation *t)

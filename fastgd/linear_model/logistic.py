@@ -92,8 +92,8 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
         Seeds what a solver draws. The optimum does not depend on it; None is a fixed seed.
 
     solver : str, default='auto'
-        'auto' chooses by shape, sparsity, penalty and classes; 'newton', 'conjugate', 'dual' and
-        'proximal' name one of fastgd's, of which only the last takes l1 or several classes.
+        'auto' chooses by shape, sparsity, penalty and classes. One of fastgd's may be named: for two
+        classes and no l1 'newton', 'conjugate' or 'dual', for more 'softmax', with l1 'proximal'.
         scikit-learn's 'lbfgs', 'newton-cg', 'newton-cholesky', 'sag' and 'saga' reach the same optimum
         as 'auto', with the penalties and warnings of that name. 'liblinear' penalises the intercept:
         scikit-learn's own code fits it.
@@ -359,13 +359,15 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
             raise ValueError(f"Solver {solver} supports only dual=False, got dual={self.dual}")
 
     def _capabilities(self):
-        """What the solver takes beyond two classes without an l1 penalty."""
-        return LOGISTIC[self.solver] if self.solver in OURS - {"auto"} else ("l1", "classes")
+        """What the solver is for: two classes, several, an l1 penalty."""
+        return LOGISTIC.get(self.solver, ("two", "several", "l1"))
 
     def _check_classes(self, n_classes):
-        if n_classes > 2 and "classes" not in self._capabilities():
+        needed = "several" if n_classes > 2 else "two"
+        if needed not in self._capabilities():
             raise ValueError(
-                f"Solver {self.solver} fits two classes; y has {n_classes}. Use solver='auto'."
+                f"Solver {self.solver} is not for {needed} classes, and y has {n_classes}. Use "
+                "solver='auto'."
             )
 
     def _is_another_model(self, n_classes):

@@ -29,14 +29,15 @@ from .objective import Goal
 
 __all__ = ["LOGISTIC", "SOLVERS", "choose", "solve"]
 
-SOLVERS = ("newton", "conjugate", "dual", "proximal")
+SOLVERS = ("newton", "conjugate", "dual", "softmax", "proximal")
 
-# Of these, the ones for a log-loss, and what they take beyond two classes without an l1 penalty.
+# Of these, the ones for logistic regression: whether for two classes, for several, with an l1 penalty.
 LOGISTIC = {
-    "newton": (),
-    "conjugate": (),
-    "dual": (),
-    "proximal": ("l1", "classes"),
+    "newton": ("two",),
+    "conjugate": ("two",),
+    "dual": ("two",),
+    "softmax": ("several",),
+    "proximal": ("two", "several", "l1"),
 }
 
 DENSE_HESSIAN = 5000  # columns up to which a Hessian is made of dense rows
@@ -45,8 +46,10 @@ SPARSE_HESSIAN = 1500  # ... of sparse rows
 
 def choose(objective, goal):
     """The name of the solver that is expected to be soonest."""
-    if objective.l1 > 0 or objective.loss == "multinomial":
+    if objective.l1 > 0:
         return "proximal"
+    if objective.loss == "multinomial":
+        return "softmax"
     X = objective.X
     n, d = X.shape
     sparse = sp.issparse(X)
@@ -80,4 +83,9 @@ def solve(objective, solver="auto", goal=None, start=None):
     """
     goal = Goal() if goal is None else goal
     name = choose(objective, goal) if solver == "auto" else solver
-    return import_module(f".{name}", __package__).solve(objective, goal, start)
+    solution = import_module(f".{name}", __package__).solve(objective, goal, start)
+    if solver == "auto" and name == "dual" and "lowered any further" in solution.stop_reason:
+        # slower than expected, or beyond what its float32 weights can tell
+        start = solution.coef, solution.intercept
+        return import_module(".conjugate", __package__).solve(objective, goal, start)
+    return solution

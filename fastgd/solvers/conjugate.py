@@ -12,9 +12,8 @@ The decrement of the Newton equations is the estimate of the suboptimality.
 import numpy as np
 from scipy.linalg import cho_solve
 
-from .design import Design
 from .lbfgs import SAFETY, line_search
-from .newton import PRECISE_BELOW, factor, first_point
+from .newton import factor, run_precisely_in_the_end
 from .progress import Progress
 
 __all__ = ["solve"]
@@ -39,12 +38,14 @@ def solve(objective, goal, start=None):
     """
     progress = Progress("conjugate", goal, MAX_ITER)
     try:
-        design = Design(objective, goal.n_threads, precise=goal.tol < PRECISE_BELOW)
-        point = first_point(design, start)
-        _descend(point, Preconditioner(design, point.l2), goal, progress)
+        run_precisely_in_the_end(objective, goal, start, progress, _run)
     except (KeyboardInterrupt, Exception) as error:
         progress.interrupted(error)
     return progress.solution()
+
+
+def _run(point, goal, progress):
+    _descend(point, Preconditioner(point.design, point.l2), goal, progress)
 
 
 def _descend(point, preconditioner, goal, progress):
@@ -55,9 +56,11 @@ def _descend(point, preconditioner, goal, progress):
         h = point.design.curvatures(point.z)
         preconditioner.refresh(h)
         step, decrement = newton_step(point, h, preconditioner, forcing, target)
-        kind, value, gap = "estimate", SAFETY * decrement, point.gap()
-        if gap <= value or progress.relative(gap, point.objective) <= goal.tol:
-            kind, value = "gap", gap
+        kind, value = "estimate", SAFETY * decrement
+        if progress.relative(point.gap(), point.objective) <= goal.tol:
+            gap = point.proven_gap()
+            if gap <= value or progress.relative(gap, point.objective) <= goal.tol:
+                kind, value = "gap", gap
         if progress.add(point.answer, point.objective, kind, value, started):
             return
         following = line_search(point, step)

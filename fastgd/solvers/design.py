@@ -14,9 +14,11 @@ threads gives the same bits.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 
 import numpy as np
 import scipy.sparse as sp
+from threadpoolctl import threadpool_limits
 
 from ..data import make_rows, padded
 from ..kernels import kernels
@@ -26,6 +28,7 @@ __all__ = ["Design"]
 
 PIECES = 16  # of the rows, for threads
 PIECE_ROWS = 4096  # no smaller ones
+THREADED = 1 << 20  # values of X from which on a pass is shared
 GRAM_BYTES = 1 << 20  # of rows in one matrix product: they stay in L2
 
 
@@ -54,7 +57,7 @@ class Design:
         self.X, self.objective = X, objective
         self.sparse = sp.issparse(X)
         self.n, self.d = X.shape
-        self.n_threads = n_threads
+        self.n_threads, self.threads = n_threads, None
         self.fit_intercept = objective.fit_intercept
         loss = LOSSES["log_loss" if objective.loss == "multinomial" else objective.loss]
         self.loss = loss
@@ -74,24 +77,31 @@ class Design:
     # ---- passes ------------------------------------------------------------------------------------
 
     def _over_pieces(self, work, size):
-        """Sum over the pieces of what ``work(start, stop, out)`` adds to `out` and returns."""
-        if self.n_threads == 1 or len(self.pieces) == 1:
-            total, returned = np.zeros(size), []
-            part = np.empty(size)
+        """Sum over the pieces of what ``work(start, stop, out)`` adds to `out`, and what it returned."""
+        if not self._shares_work() or len(self.pieces) == 1:
+            total, part, returned = np.zeros(size), np.empty(size), []
             for start, stop in self.pieces:
                 part[:] = 0
                 returned.append(work(start, stop, part))
                 total += part
             return total, returned
         parts = [np.zeros(size) for _ in self.pieces]
-        with ThreadPoolExecutor(self.n_threads) as pool:
-            returned = list(
-                pool.map(lambda job: work(*job[0], job[1]), zip(self.pieces, parts, strict=True))
-            )
+        jobs = zip(self.pieces, parts, strict=True)
+        returned = list(self._pool().map(lambda job: work(*job[0], job[1]), jobs))
         total = parts[0]
         for part in parts[1:]:
             total += part
         return total, returned
+
+    def _shares_work(self):
+        """Whether threads are wanted, and a pass is long enough for them."""
+        values = self.X.nnz if self.sparse else self.X.size
+        return self.n_threads > 1 and values >= THREADED
+
+    def _pool(self):
+        if self.threads is None:
+            self.threads = ThreadPoolExecutor(self.n_threads)
+        return self.threads
 
     def weights(self, u, c):
         """w and b of the scaled point (u, c)."""
@@ -132,11 +142,23 @@ class Design:
 
     def gradient_of(self, r):
         """Gradients in u and c of sum_i r_i (w . x_i + b)."""
+        total = float(r.sum())
+        return self._in_scaled(self.unscaled_gradient(r), total), total
+
+    def unscaled_gradient(self, r):
+        """sum_i r_i x_i."""
         g, _ = self._over_pieces(
             lambda start, stop, out: self.sweeps.backward(r, self.double, out, start, stop), self.d
         )
-        total = float(r.sum())
-        return self._in_scaled(g, total), total
+        return g
+
+    def precisely(self):
+        """The same design, computing in float64."""
+        if self.double:
+            return self
+        other = copy(self)
+        other.double = True
+        return other
 
     def predictions(self, w, b):
         """Raw predictions of shape (n,)."""
@@ -192,8 +214,7 @@ class Design:
     def hessian_diagonal(self, h):
         """The diagonal of X' diag(h) X in the coordinate u, of shape (d,)."""
         if self.sparse:
-            each = np.repeat(h, np.diff(self.X.indptr)) * self.X.data.astype(np.float64) ** 2
-            return np.bincount(self.X.indices, weights=each, minlength=self.d) * self.scale**2
+            return self._sparse_squares(h) * self.scale**2
         _, diagonal = self._dense_moments(self.mean.astype(self._kind), self._kind, h)
         return diagonal * self.scale**2
 
@@ -233,12 +254,26 @@ class Design:
         n = self.n if chosen is None else len(chosen)
         mean, scale, double = self.mean.astype(kind), self.scale.astype(kind), kind == np.float64
         size = min(n, max(64, GRAM_BYTES // (width * np.dtype(kind).itemsize)))
-        block = np.empty((size, width), dtype=kind)
-        for start in range(0, n, size):
-            stop = min(start + size, n)
-            rows = block[: stop - start]
-            self.sweeps.centred(mean, scale, double, root, chosen, rows, start, stop)
-            H += rows.T @ rows
+
+        def share(first, last):
+            total, block = np.zeros((width, width)), np.empty((size, width), dtype=kind)
+            for start in range(first, last, size):
+                stop = min(start + size, last)
+                rows = block[: stop - start]
+                self.sweeps.centred(mean, scale, double, root, chosen, rows, start, stop)
+                total += rows.T @ rows
+            return total
+
+        half = n // 2 if n * width >= THREADED else n  # two halves, with one thread as with more
+        if half == n or self.n_threads == 1:
+            H += share(0, half)
+            if half < n:
+                H += share(half, n)
+            return
+        with threadpool_limits(1, "blas"):
+            halves = self._pool().map(share, (0, half), (half, n))
+            for part in halves:
+                H += part
 
     def _dense_moments(self, mean, kind, h=None):
         """sum of h (x - mean) and of h (x - mean)^2, of each column."""
@@ -249,15 +284,17 @@ class Design:
         both, _ = self._over_pieces(work, 2 * self.d)
         return both[: self.d], both[self.d :]
 
+    def _sparse_squares(self, h):
+        def work(start, stop, out):
+            self.sweeps.squares(h, out, start, stop)
+
+        return self._over_pieces(work, self.d)[0]
+
     def _moments(self, center):
         """Means and spreads of the columns, rows counted by their weights."""
         weight, n = self.weight, self.objective.total
         if self.sparse:
-            squares = self.X.data.astype(np.float64) ** 2
-            if weight is not None:
-                squares *= np.repeat(weight, np.diff(self.X.indptr))
-            squares = np.bincount(self.X.indices, weights=squares, minlength=self.d)
-            return np.zeros(self.d), _positive(np.sqrt(squares / n))
+            return np.zeros(self.d), _positive(np.sqrt(self._sparse_squares(weight) / n))
         kind = self._kind
         # So that means far from zero cost no digits.
         shift = self.X[0 if weight is None else int(weight.argmax())].astype(kind)

@@ -14,16 +14,17 @@ that the epoch has met by the way say that it will do.
 from functools import partial
 
 import numpy as np
-from scipy.special import xlog1py, xlogy
 
 from ..data import padded
 from ..kernels import kernels
 from .design import Design
+from .newton import entropy
 from .progress import Progress
 
 __all__ = ["solve"]
 
 MAX_ITER = 1000
+PATIENCE = 50  # epochs in which the gaps that are met do not fall by a tenth
 KAPPA = 1.0  # of the intercept's feature, in units of the mean |x|^2
 
 
@@ -44,22 +45,29 @@ def solve(objective, goal, start=None):
     """
     progress = Progress("dual", goal, MAX_ITER, "epochs")
     try:
-        _ascend(Ascent(objective, goal), goal, progress)
+        ascent = Ascent(objective, goal)
+        _ascend(ascent, goal, progress)
     except (KeyboardInterrupt, Exception) as error:
+        if progress.point is None and progress.n_iter > 0:
+            *point, primal, gap = ascent.certify()
+            progress.add(partial(tuple, point), primal, "gap", gap, started=False)
         progress.interrupted(error)
     return progress.solution()
 
 
 class Ascent:
-    """Dual variables, the weights that belong to them, and the gap between the two objectives."""
+    """Dual variables, the weights that belong to them, and the gap between the two objectives.
+
+    `first` is the objective at zero weights and their best intercept.
+    """
 
     def __init__(self, objective, goal):
         self.objective = objective
-        self.design = design = Design(objective, goal.n_threads, scaled=False)
+        self.design = design = Design(objective, goal.n_threads, precise=True, scaled=False)
         self.l2, self.total = float(objective.l2), objective.total
         self.share = 1.0 / (self.total * self.l2)
         self.theta = np.zeros(design.n)
-        self.w = padded(None, design.d, np.float64 if design.double else np.float32)
+        self.w = padded(None, design.d, objective.X.dtype)
         self.kappa = KAPPA * self._mean_square() if objective.fit_intercept else 0.0
         self.kernel = kernels.DualAscent(
             design.rows, design.y, design.weight, self.theta, self.w, self.share, self.kappa
@@ -81,6 +89,7 @@ class Ascent:
         elif 0 < prior < 1:
             self.kernel.intercept = float(np.log(prior / (1 - prior)))
         prior = min(max(prior, 1e-9), 1 - 1e-9)
+        self.first = float(entropy(prior))
         alpha = np.where(y > 0, 1 - prior, prior)
         w, _ = self.design.gradient_of(alpha * s * y)
         w *= self.share
@@ -147,11 +156,6 @@ def logit(alpha):
         return np.maximum(np.log(alpha) - np.log1p(-alpha), -700.0)
 
 
-def entropy(alpha):
-    """-(a log a + (1 - a) log(1 - a)), zero at both ends."""
-    return -xlog1py(1 - alpha, -alpha) - xlogy(alpha, alpha)
-
-
 def best_shift(design, z):
     """What added to all raw predictions makes the loss least, by Newton's method."""
     shift, objective = 0.0, design.objective
@@ -172,21 +176,24 @@ def best_shift(design, z):
 
 
 def _ascend(ascent, goal, progress):
-    *point, primal, gap = ascent.certify()
-    progress.begin(primal)
-    if progress.add(partial(tuple, point), primal, "gap", gap, started=False):
-        return
-    before, scale = None, abs(primal)
+    progress.begin(ascent.first)
+    watched = goal.on_iteration is not None or goal.max_time is not None
+    scale, before, least, idle = ascent.first, None, np.inf, 0
     while True:
         met = ascent.epoch()
         rate = 1.0 if before is None else min(1.0, met / before)
-        before = met
-        last = progress.n_iter + 1 >= progress.max_iter
+        idle = 0 if met < 0.9 * least else idle + 1
+        before, least = met, min(met, least)
+        hopeless = idle >= PATIENCE
         # the gap falls during the epoch: what its last rows met is about rate times the mean
-        if met * rate > 1.5 * goal.tol * scale and not last and goal.on_iteration is None:
-            progress.tick()
+        near = met * rate <= 1.5 * goal.tol * scale
+        if not (near or watched or hopeless or progress.n_iter + 1 >= progress.max_iter):
+            progress.tick(met)
             continue
         *point, primal, gap = ascent.certify()
         scale = abs(primal)
         if progress.add(partial(tuple, point), primal, "gap", gap):
+            return
+        if hopeless:
+            progress.stalled()
             return

@@ -5,10 +5,11 @@ earlier point, by pairs of steps and gradient changes since. With a good metric 
 always right, so an iteration reads X once: objective and gradient at the full step come from one fused
 pass. A shorter step, should one be needed, is found on the stored raw predictions, without X.
 
-A point has `theta`, `objective`, `gradient`, `moved(theta)`, `line_to(following)`, `gap()` and
-`answer()`; a metric has `refresh(point)`, `inverse(vector)` and `cost` (of a refresh, in passes). The
-estimate of the suboptimality is the Newton decrement in the corrected metric, with what the last steps
-have gained.
+A point has `theta`, `objective`, `gradient`, `moved(theta)`, `line_to(following)`, `answer()`, and
+`gap()`, nearly a bound on the suboptimality, which `proven_gap()` makes a bound at the cost of a pass. A
+metric has `refresh(point)`, `inverse(vector)` and `cost` (of a refresh, in passes). The estimate of the
+suboptimality is the Newton decrement in the corrected metric, or what the next step gains if gains go on
+to fall as they did.
 """
 
 import numpy as np
@@ -79,9 +80,10 @@ def descend(point, metric, goal, progress):
     started = False
     while True:
         kind, value = "estimate", max(SAFETY * correction * decrement, ahead)
-        gap = point.gap()
-        if gap <= value or progress.relative(gap, point.objective) <= goal.tol:
-            kind, value = "gap", gap
+        if progress.relative(point.gap(), point.objective) <= goal.tol:
+            gap = point.proven_gap()
+            if gap <= value or progress.relative(gap, point.objective) <= goal.tol:
+                kind, value = "gap", gap
         if progress.add(point.answer, point.objective, kind, value, started):
             return
         started = True

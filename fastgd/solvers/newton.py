@@ -10,13 +10,14 @@ to their curvature, put right by the exact diagonal (a sample alone is wrong for
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.special import xlog1py, xlogy
 
 from ..kernels import kernels
 from .design import Design
 from .lbfgs import descend
 from .progress import Progress
 
-__all__ = ["HessianMetric", "Point", "factor", "first_point", "solve"]
+__all__ = ["entropy", "factor", "run_precisely_in_the_end", "solve"]
 
 MAX_ITER = 1000
 PRECISE_BELOW = 1e-7  # tolerance below which float32 rows are worked on in float64
@@ -41,12 +42,24 @@ def solve(objective, goal, start=None):
     """
     progress = Progress("newton", goal, MAX_ITER)
     try:
-        design = Design(objective, goal.n_threads, precise=goal.tol < PRECISE_BELOW)
-        point = first_point(design, start)
-        descend(point, HessianMetric(point, goal), goal, progress)
+        run_precisely_in_the_end(objective, goal, start, progress, _run)
     except (KeyboardInterrupt, Exception) as error:
         progress.interrupted(error)
     return progress.solution()
+
+
+def _run(point, goal, progress):
+    descend(point, HessianMetric(point, goal), goal, progress)
+
+
+def run_precisely_in_the_end(objective, goal, start, progress, run):
+    """``run(point, goal, progress)`` in the precision of X and, where this ends too early, in float64."""
+    design = Design(objective, goal.n_threads, precise=goal.tol < PRECISE_BELOW)
+    run(first_point(design, start), goal, progress)
+    if not design.double and progress.stuck:
+        progress.go_on()
+        design = Design(objective, goal.n_threads, precise=True)
+        run(first_point(design, progress.point()), goal, progress)
 
 
 def first_point(design, start):
@@ -101,6 +114,47 @@ class Point:
             return np.inf
         g = self.gradient[:-1] * self.design.spread + self.design.mean * self.gradient[-1]
         return float(g @ g) / (2 * self.l2)
+
+    def proven_gap(self):
+        """The duality gap, in float64, at dual variables that the unpenalised intercept allows."""
+        return duality_gap(self.design, self.l2, self.w, self.b)
+
+
+def duality_gap(design, l2, w, b):
+    """F(w, b) minus a value of the dual objective, which is never above the minimum of F.
+
+    The dual variables are the slopes at (w, b). With an intercept they must sum to zero: for the logistic
+    loss those of the heavier class are scaled down, for squared errors their mean is taken off.
+    """
+    design = design.precisely()
+    y, total, loss = design.y, design.objective.total, design.loss
+    s = np.ones(design.n) if design.weight is None else design.weight
+    z, r = design.predictions(w, b), np.empty(design.n)
+    primal = kernels.slopes(loss.number, loss.default, y, z, design.weight, r) / total
+    primal += 0.5 * l2 * float(w @ w)
+    if design.objective.loss == "squared_error":
+        if design.fit_intercept:
+            r -= s * (r.sum() / total)
+        with np.errstate(invalid="ignore"):
+            residual = np.divide(r, s, out=np.zeros_like(r), where=s > 0)
+        conjugate = float(s @ (0.5 * residual**2 + residual * y))
+    else:
+        alpha = np.divide(-r * y, s, out=np.zeros_like(r), where=s > 0)
+        if design.fit_intercept:
+            positive, negative = float(-r[y > 0].sum()), float(r[y < 0].sum())
+            if min(positive, negative) <= 0:
+                return np.inf
+            heavy = y == (1.0 if positive > negative else -1.0)
+            alpha[heavy] *= min(positive, negative) / max(positive, negative)
+            r = -s * alpha * y
+        conjugate = -float(s @ entropy(alpha))
+    g = design.unscaled_gradient(r)
+    return primal + conjugate / total + float(g @ g) / (2 * l2 * total**2)
+
+
+def entropy(alpha):
+    """-(a log a + (1 - a) log(1 - a)), zero at both ends."""
+    return -xlog1py(1 - alpha, -alpha) - xlogy(alpha, alpha)
 
 
 class Line:

@@ -35,8 +35,9 @@ class Progress:
         self.began = time.perf_counter()
         self.rows = []
         self.point, self.objective, self.certificate = None, np.inf, None
-        self.floor = 0.0
+        self.first = self.floor = 0.0
         self.converged, self.reason, self.failure = False, "", None
+        self.stuck = False
 
     @property
     def n_iter(self):
@@ -48,7 +49,7 @@ class Progress:
 
     def begin(self, objective):
         """The objective at zero weights, for the scale of what follows."""
-        self.floor = EPS * abs(objective)
+        self.first, self.floor = objective, EPS * abs(objective)
 
     def add(self, point, objective, kind, value, started=True):
         """A new point, ``point() -> (coef, intercept)``; returns whether to stop.
@@ -83,15 +84,25 @@ class Progress:
         """Replace the certificate of the point that was added last."""
         self.certificate = Certificate(kind, value, self.relative(value, self.objective))
 
-    def tick(self):
-        """Count an iteration whose point was not looked at."""
+    def tick(self, value):
+        """Count an iteration whose objective was not computed, with a guess of its suboptimality."""
         seconds = time.perf_counter() - self.began
-        self.rows.append((np.nan, np.nan, seconds))
+        self.rows.append((np.nan, self.relative(value, self.first), seconds))
 
     def stalled(self):
         """No further progress is possible in floating-point numbers."""
-        self.converged = True
+        self.stuck = True
+        self.converged = self.certificate.value <= 100 * self.floor
         self.reason = "The objective cannot be lowered any further in floating-point numbers."
+        if self.objective <= 1e3 * self.floor:
+            self.reason += (
+                " It is zero but for rounding: the data are separable, and only a penalty would limit the"
+                " weights."
+            )
+
+    def go_on(self):
+        """Take a stop back."""
+        self.converged, self.reason, self.stuck = False, "", False
 
     def interrupted(self, error):
         """Keep what ended the run; without a point to keep, let it go on."""

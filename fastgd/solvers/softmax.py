@@ -44,18 +44,26 @@ def solve(objective, goal, start=None):
     """
     progress = Progress("softmax", goal, MAX_ITER)
     try:
-        model = Softmax(objective, goal)
-        point = model.first_point(start)
-        if model.size <= FULL:
-            metric = FullMetric(point)
-        elif model.design.d <= KRONECKER:
-            metric = KroneckerMetric(point, goal)
-        else:
-            metric = DiagonalMetric(point)
-        descend(point, metric, goal, progress)
+        precise = goal.tol < PRECISE_BELOW
+        model = Softmax(objective, goal, precise)
+        _run(model, start, goal, progress)
+        if progress.stuck and not model.design.double:
+            progress.go_on()
+            _run(Softmax(objective, goal, precise=True), progress.point(), goal, progress)
     except (KeyboardInterrupt, Exception) as error:
         progress.interrupted(error)
     return progress.solution()
+
+
+def _run(model, start, goal, progress):
+    point = model.first_point(start)
+    if model.size <= FULL:
+        metric = FullMetric(point)
+    elif model.design.d <= KRONECKER:
+        metric = KroneckerMetric(point, goal)
+    else:
+        metric = DiagonalMetric(point)
+    descend(point, metric, goal, progress)
 
 
 class Softmax:
@@ -65,9 +73,9 @@ class Softmax:
     (classes, d + 1), the intercepts in the last column, in the scaled coordinates of the design.
     """
 
-    def __init__(self, objective, goal):
+    def __init__(self, objective, goal, precise):
         self.objective = objective
-        self.design = Design(objective, goal.n_threads, precise=goal.tol < PRECISE_BELOW)
+        self.design = Design(objective, goal.n_threads, precise)
         self.kind = np.float64 if self.design.double else np.float32
         self.y = np.ascontiguousarray(objective.y, dtype=np.int32)
         self.classes, self.l2 = objective.classes, float(objective.l2)
@@ -148,9 +156,15 @@ class Softmax:
         g /= self.objective.total
         g[:, :-1] -= g[:, -1:] * self.design.mean
         g[:, :-1] *= self.design.scale
+        g[:, self.design.constant] = 0.0
         if not self.objective.fit_intercept:
             g[:, -1] = 0.0
         return g
+
+    def balanced(self, theta):
+        """Without the mean over the classes, which changes no prediction: rounding alone is there."""
+        theta = theta.reshape(self.classes, -1)
+        return (theta - theta.mean(axis=0)).ravel()
 
     def slopes(self, z):
         """Mean loss and weighted residuals of raw predictions."""
@@ -174,8 +188,7 @@ class Point:
         self.objective = loss + 0.5 * model.l2 * float(np.vdot(self.W, self.W))
         g = g.copy()
         g[:, :-1] += model.l2 * self.W * model.design.scale
-        # the same added to all classes changes no prediction: what rounding says there is noise
-        self.gradient = (g - g.mean(axis=0)).ravel()
+        self.gradient = model.balanced(g)
 
     def moved(self, theta):
         return Point(self.model, theta)
@@ -189,13 +202,16 @@ class Point:
         return self.W.copy(), b
 
     def gap(self):
-        """A bound on the suboptimality by strong convexity, as in `newton.Point.gap`."""
+        """A bound on the suboptimality by strong convexity; none with unpenalised intercepts."""
         model = self.model
-        if model.l2 <= 0:
+        if model.l2 <= 0 or model.objective.fit_intercept:
             return np.inf
         g = self.gradient.reshape(model.classes, -1)
         g = g[:, :-1] * model.design.spread + g[:, -1:] * model.design.mean
         return float(np.vdot(g, g)) / (2 * model.l2)
+
+    def proven_gap(self):
+        return self.gap() if self.model.design.double else np.inf
 
 
 class Line:
@@ -250,6 +266,9 @@ class FullMetric:
             H[k, :, k, :] = design.hessian(s * p[k], precise=design.double)
         flat = H.reshape(model.size, model.size)
         flat -= self._outer(p, s)
+        if not model.objective.fit_intercept:
+            H[:, d] = 0.0
+            H[:, :, :, d] = 0.0
         flat.flat[:: model.size + 1] += self._penalty()
         self.factor = factor(flat)
         return True
@@ -287,7 +306,7 @@ class FullMetric:
         return penalty.ravel()
 
     def inverse(self, g):
-        return cho_solve(self.factor, g, check_finite=False)
+        return self.model.balanced(cho_solve(self.factor, g, check_finite=False))
 
 
 class KroneckerMetric:
@@ -337,7 +356,7 @@ class KroneckerMetric:
         g /= self.root
         if not model.objective.fit_intercept:
             g[:, -1] = 0.0
-        return g.ravel()
+        return model.balanced(g)
 
 
 class DiagonalMetric:
@@ -363,4 +382,4 @@ class DiagonalMetric:
         return True
 
     def inverse(self, g):
-        return g / self.diagonal
+        return self.model.balanced(g / self.diagonal)
