@@ -479,60 +479,87 @@ def _factored(problem, point, free, g, here, l1):
 def _quadratic(H, g, u, l1, soften):
     """The x = u + d that makes g . d + d . H d / 2 + sum l1 |x| least.
 
-    The method of this module again, on a problem whose steps cost a product with H: FISTA finds the
-    zeros, the solution of the linear system for the others is taken where it lowers the sum.
+    The method of this module again, on a problem whose steps cost a product with H: the solution of the
+    linear system for the weights that are not zero, and FISTA where their zeros or signs are wrong.
     """
     size = np.sqrt(H.diagonal())
     size[~(size > 0)] = 1.0
     A = H / size / size[:, None]
     A.flat[:: len(A) + 1] += soften
-    g, l1, u = g / size, l1 / size, u * size
-    v = np.random.default_rng(0).standard_normal(len(g))
-    for _ in range(10):
-        v = A @ (v / np.linalg.norm(v))
-    L = 1.1 * float(np.linalg.norm(v))
-
-    def value(x):
-        d = x - u
-        return float(g @ d + 0.5 * (d @ (A @ d)) + (l1 * np.abs(x)).sum())
-
-    x, best = u, value(u)
+    model = _Quadratic(A, g / size, u * size, l1 / size)
+    x, settled = model.jump(model.u)
+    start = model.value(model.u)
+    best = model.value(x)
     for _ in range(QUADRATIC_ROUNDS):
-        last, t = x, 1.0
-        ahead = x
+        if settled:
+            break
+        x, settled = model.jump(model.steps(x))
+        now = model.value(x)
+        if best - now <= 1e-6 * (start - now):
+            break
+        best = now
+    return x / size
+
+
+class _Quadratic:
+    """A quadratic with an l1 penalty, near u: g . (x - u) + (x - u) . A (x - u) / 2 + sum l1 |x|."""
+
+    def __init__(self, A, g, u, l1):
+        self.A, self.g, self.u, self.l1 = A, g, u, l1
+        self.L = None
+
+    def value(self, x):
+        d = x - self.u
+        return float(self.g @ d + 0.5 * (d @ (self.A @ d)) + (self.l1 * np.abs(x)).sum())
+
+    def slopes(self, x):
+        return self.g + self.A @ (x - self.u)
+
+    def jump(self, x):
+        """The least for the signs of x and of what would leave zero; whether it is the least of all.
+
+        Where signs change on the way, the better of two: those weights at zero, or the way's lowest point.
+        """
+        slopes, l1 = self.slopes(x), self.l1
+        signs = np.where(x != 0, np.sign(x), np.where(np.abs(slopes) > l1, -np.sign(slopes), 0.0))
+        loose = np.flatnonzero((signs != 0) | (l1 == 0))
+        if not len(loose):
+            return x, True
+        A, signs = self.A[np.ix_(loose, loose)], signs[loose] * (l1[loose] > 0)
+        d = _solved(A, -(slopes[loose] + l1[loose] * signs), 0.0)
+        if d is None:
+            return x, False
+        target = x[loose] + d
+        wrong = target * signs < 0
+        there = x.copy()
+        there[loose] = np.where(wrong, 0.0, target)
+        now = self.value(x)
+        if not wrong.any():
+            if not self.value(there) <= now + 1e-12 * abs(now):
+                return x, False
+            zero = (there == 0) & (l1 > 0)
+            return there, bool((np.abs(self.slopes(there)[zero]) <= l1[zero] * (1 + 1e-9)).all())
+        along = x.copy()
+        along[loose] = _along(A, slopes[loose], x[loose], d, l1[loose])
+        return min((x, there, along), key=self.value), False
+
+    def steps(self, x):
+        """Some steps of FISTA."""
+        if self.L is None:
+            v = np.random.default_rng(0).standard_normal(len(x))
+            for _ in range(10):
+                v = self.A @ (v / np.linalg.norm(v))
+            self.L = 1.1 * float(np.linalg.norm(v))
+        L, ahead, last, t = self.L, x, x, 1.0
         for _ in range(QUADRATIC_STEPS):
-            y = ahead - (g + A @ (ahead - u)) / L
-            new = np.sign(y) * np.maximum(np.abs(y) - l1 / L, 0.0)
+            y = ahead - self.slopes(ahead) / L
+            new = np.sign(y) * np.maximum(np.abs(y) - self.l1 / L, 0.0)
             faster = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * t * t))
             if (ahead - new) @ (new - last) > 0:
                 faster = t = 1.0
             ahead = new + (t - 1.0) / faster * (new - last)
             last, t = new, faster
-        x = min((x, last), key=value)
-        loose = np.flatnonzero((x != 0) | (l1 == 0))
-        if not len(loose):
-            break
-        slopes = g + A @ (x - u)
-        signs = np.sign(x[loose]) * (l1[loose] > 0)
-        d = _solved(A[np.ix_(loose, loose)], -(slopes[loose] + l1[loose] * signs), 0.0)
-        settled = False
-        if d is not None:
-            straight = x.copy()
-            straight[loose] = np.where((x[loose] + d) * signs < 0, 0.0, x[loose] + d)
-            settled = bool((straight[loose] == x[loose] + d).all())
-            searched = x.copy()
-            searched[loose] = _along(A[np.ix_(loose, loose)], slopes[loose], x[loose], d, l1[loose])
-            now = value(x)
-            x = straight if settled and value(straight) <= now + 1e-12 * abs(now) else x
-            x = min((x, straight, searched), key=value) if not settled else x
-            slopes = g + A @ (x - u)
-            at_zero = (x == 0) & (l1 > 0)
-            settled &= bool((np.abs(slopes[at_zero]) <= l1[at_zero] * (1 + 1e-9)).all())
-        now = value(x)
-        if settled or best - now <= 1e-6 * (value(u) - now):
-            break
-        best = now
-    return x / size
+        return min((x, last), key=self.value)
 
 
 def _along(A, g, x, d, l1):
@@ -541,7 +568,8 @@ def _along(A, g, x, d, l1):
         crossed = np.where((l1 > 0) & (x != 0), -x / d, np.inf)
     crossed[~((crossed > 0) & (crossed < 1))] = np.inf
     order = np.argsort(crossed)
-    slope = float(g @ d) + float((l1 * np.sign(x) * d).sum())
+    signs = np.where(x != 0, np.sign(x), np.sign(d))
+    slope = float(g @ d) + float((l1 * signs * d).sum())
     curvature = float(d @ (A @ d))
     for j in order:
         t = crossed[j]
