@@ -39,8 +39,9 @@ CG_STEPS = 60  # at most, for a larger one
 FAR = 1e3  # spreads between the mean of a column and zero, from which rows are centred before sums
 ROUNDING = 64 * EPS  # of an objective, relative
 SAFETY = 2.0  # of an estimate, where there is no penalty and so no gap
-QUADRATIC_ROUNDS = 60  # on a quadratic model
-QUADRATIC_STEPS = 20  # of FISTA in each
+JUMPS = 60  # on a quadratic model, at most
+IDLE = 6  # of them in a row that gain next to nothing
+QUADRATIC_STEPS = 20  # of FISTA on it, at a time
 SOFTEN = 1e-10  # of the diagonal of a Newton system, which softmax leaves singular
 
 
@@ -480,24 +481,34 @@ def _quadratic(H, g, u, l1, soften):
     """The x = u + d that makes g . d + d . H d / 2 + sum l1 |x| least.
 
     The method of this module again, on a problem whose steps cost a product with H: the solution of the
-    linear system for the weights that are not zero, and FISTA where their zeros or signs are wrong.
+    linear system for the weights that are not zero, softened as Levenberg and Marquardt do, and FISTA
+    where that does not help.
     """
     size = np.sqrt(H.diagonal())
     size[~(size > 0)] = 1.0
     A = H / size / size[:, None]
     A.flat[:: len(A) + 1] += soften
     model = _Quadratic(A, g / size, u * size, l1 / size)
-    x, settled = model.jump(model.u)
-    start = model.value(model.u)
-    best = model.value(x)
-    for _ in range(QUADRATIC_ROUNDS):
-        if settled:
-            break
-        x, settled = model.jump(model.steps(x))
+    x, start, damping = model.u, model.value(model.u), 0.0
+    now, idle = start, 0
+    for _ in range(JUMPS):
+        before = now
+        x, exact = model.jump(x, damping)
         now = model.value(x)
-        if best - now <= 1e-6 * (start - now):
+        if exact and damping <= 1e-10:
             break
-        best = now
+        gain, reached = before - now, start - now
+        if exact:
+            damping *= 0.1
+        elif gain > 0.1 * reached:
+            damping *= 0.3
+        elif gain <= 1e-3 * reached:
+            damping = min(max(10.0 * damping, 1e-4), 0.5)
+            x = model.steps(x)
+            now = model.value(x)
+        idle = idle + 1 if before - now <= 1e-4 * (start - now) else 0
+        if idle >= IDLE:
+            break
     return x / size
 
 
@@ -515,10 +526,12 @@ class _Quadratic:
     def slopes(self, x):
         return self.g + self.A @ (x - self.u)
 
-    def jump(self, x):
+    def jump(self, x, damping):
         """The least for the signs of x and of what would leave zero; whether it is the least of all.
 
-        Where signs change on the way, the better of two: those weights at zero, or the way's lowest point.
+        `damping` / 2 times the squared way is added, which keeps the way short where the quadratic hardly
+        says which is best. Where signs change, the better of two: those weights at zero, or the way's
+        lowest point.
         """
         slopes, l1 = self.slopes(x), self.l1
         signs = np.where(x != 0, np.sign(x), np.where(np.abs(slopes) > l1, -np.sign(slopes), 0.0))
@@ -526,7 +539,7 @@ class _Quadratic:
         if not len(loose):
             return x, True
         A, signs = self.A[np.ix_(loose, loose)], signs[loose] * (l1[loose] > 0)
-        d = _solved(A, -(slopes[loose] + l1[loose] * signs), 0.0)
+        d = _solved(A, -(slopes[loose] + l1[loose] * signs), damping)
         if d is None:
             return x, False
         target = x[loose] + d
