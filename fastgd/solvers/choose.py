@@ -17,7 +17,7 @@ Seconds to a relative suboptimality of 1e-3 / 1e-6 on one core (float32, set-up 
 Nanoseconds that explain these figures, for n rows of p values in d columns::
 
     a pass             n (5 + 0.2 p) dense, n (5 + 2 p) sparse
-    newton             12 passes, d^3 / 120, and m p^2 / 80 (dense) or n p^2 (sparse) for Hessians of m rows
+    newton             12 passes, d^3 / 120, and m p^2 / 80 (dense, of m rows) or n p^2 (sparse)
     conjugate          25 + 10 sqrt(q) passes
     dual               6 + 1.3 q epochs of n (70 + p / 2) dense, n (70 + p) sparse
 
