@@ -106,7 +106,7 @@ class Arena:
         except (ImportError, Ended) as error:
             self.drop(rival)
             return None if error.args == ("time",) else Run(np.inf, np.inf, str(error))
-        return run if run.seconds <= limit or not np.isfinite(run.value) else None
+        return None if run.seconds > limit or run.problem.startswith(OutOfTime.__name__) else run
 
     def wall(self, rival, solver, tol, limit=LOADING):
         """Wall seconds of one fit."""
@@ -159,7 +159,7 @@ class Child:
         except EOFError as error:
             code = self.process.wait()
             raise Ended(
-                "time" if code == -signal.SIGPROF else f"its process ended with code {code}"
+                "time" if code == -signal.SIGVTALRM else f"its process ended with code {code}"
             ) from error
 
     def end(self):
@@ -226,16 +226,35 @@ class House:
         return np.sort(np.concatenate([np.flatnonzero(self.y == k)[:100] for k in np.unique(self.y)]))
 
     def fit(self, solver, tol, limit, clock=None):
-        """One fit; more CPU time than ``limit`` seconds for each thread ends the process."""
+        """One fit, given up after ``limit`` seconds of CPU time for each thread."""
         clock = clock or self.clock
-        signal.setitimer(signal.ITIMER_PROF, limit * self.threads)
         started = clock()
         try:
-            coef, intercept = self.solvers[solver].fit(self.X, self.y, tol)
+            with ended_after(limit * self.threads):
+                coef, intercept = self.solvers[solver].fit(self.X, self.y, tol)
         except Exception as error:
-            signal.setitimer(signal.ITIMER_PROF, 0)
             return Run(clock() - started, np.inf, f"{type(error).__name__}: {error}"[:200])
         seconds = clock() - started
-        signal.setitimer(signal.ITIMER_PROF, 0)
         F = value(self.problem, self.exact, self.y, coef, intercept)
         return Run(seconds, F if np.isfinite(F) else np.inf)
+
+
+class OutOfTime(Exception):
+    """Raised inside a fit."""
+
+
+@contextlib.contextmanager
+def ended_after(seconds):
+    """An exception where Python gets to raise it; if compiled code runs on, the end of the process."""
+
+    def give_up(signum, frame):
+        raise OutOfTime
+
+    signal.signal(signal.SIGPROF, give_up)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 1.2 * seconds + 0.1)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)

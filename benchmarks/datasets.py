@@ -159,10 +159,10 @@ adult_unscaled = unscaled("adult_dense")
 covtype_unscaled = unscaled("covtype_20k", lambda y: y == 2)
 skin_unscaled = unscaled("skin")
 letter_unscaled = unscaled("letter")
-beijing_unscaled = unscaled("beijing_pm25")
-fremtpl2freq_unscaled = unscaled("fremtpl2freq")
-california_unscaled = unscaled("california")
-bike_unscaled = unscaled("bike")
+beijing_unscaled = unscaled("beijing_pm25", np.float64)
+fremtpl2freq_unscaled = unscaled("fremtpl2freq", np.float64)
+california_unscaled = unscaled("california", np.float64)
+bike_unscaled = unscaled("bike", np.float64)
 
 
 # -- bundled and generated sets ------------------------------------------------------------------

@@ -2,9 +2,9 @@
 
 What a tolerance means differs from package to package, so none is compared at equal tolerances. All
 solvers climb the same ladder from loose to tight, the quickest so far going next; the objective that
-each rung reaches is computed by us. A solver's time to a suboptimality is that of its quickest rung that is at
-least so good. Between that rung and the next looser one, the ladder is refined for those in the
-running. Then the chosen rungs are repeated, all in turn.
+each rung reaches is computed by us. A solver's time to a suboptimality is that of its quickest rung
+that is at least so good. Between that rung and the next looser one, the ladder is refined for those
+in the running. Then the chosen rungs are repeated, all in turn.
 
 A rung that takes long ends the climb: longer than the limit, or than ``PATIENCE`` times what the
 quickest solver needs to the last target.
@@ -17,8 +17,8 @@ from benchmarks.measure import Spread, spread, take_turns
 
 TARGETS = (1e-3, 1e-6)  # (F - F*) / F*
 LADDER = tuple(10.0**-k for k in range(1, 11))
-PATIENCE = 4
-LEAST_LIMIT = 0.5  # seconds that every rung is given
+PATIENCE = 2.5
+LEAST_LIMIT = 0.3  # seconds that every rung is given
 RUNNING = 1.5  # times the quickest: up to here a solver's rungs are refined and repeated
 STALLED = 3  # rungs in a row with one and the same outcome, the last of them at FINE or tighter
 FINE = 1e-6

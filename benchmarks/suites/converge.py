@@ -367,8 +367,8 @@ def raw(bench):
             Column("optimum", "F*", ".8g"),
         ],
         [
-            "the penalty is in the user's units, so the problems differ, except where all of X was divided",
-            "by one number (mnist, letter): there C is divided by its square. goal: at most 1.5 times",
+            "the penalty is in the user's units, so problems differ; not where all of X was divided by",
+            "one number (mnist, letter): there C is divided by its square. goal: at most 1.5 times",
         ],
     )
     with Contest(bench, ["fastgd_solvers"]) as contest:
