@@ -12,7 +12,7 @@ The decrement of the Newton equations is the estimate of the suboptimality.
 import numpy as np
 from scipy.linalg import cho_solve
 
-from .lbfgs import SAFETY, line_search
+from .lbfgs import SAFETY, certified, line_search
 from .newton import factor, run_precisely_in_the_end
 from .progress import Progress
 
@@ -56,11 +56,7 @@ def _descend(point, preconditioner, goal, progress):
         h = point.design.curvatures(point.z)
         preconditioner.refresh(h)
         step, decrement = newton_step(point, h, preconditioner, forcing, target)
-        kind, value = "estimate", SAFETY * decrement
-        if progress.relative(point.gap(), point.objective) <= goal.tol:
-            gap = point.proven_gap()
-            if gap <= value or progress.relative(gap, point.objective) <= goal.tol:
-                kind, value = "gap", gap
+        kind, value = certified(point, SAFETY * decrement, goal, progress)
         if progress.add(point.answer, point.objective, kind, value, started):
             return
         following = line_search(point, step)

@@ -253,7 +253,8 @@ class Design:
         width, root = self.d + 1, np.sqrt(h)
         n = self.n if chosen is None else len(chosen)
         mean, scale, double = self.mean.astype(kind), self.scale.astype(kind), kind == np.float64
-        size = min(n, max(64, GRAM_BYTES // (width * np.dtype(kind).itemsize)))
+        # in L2, but enough rows that their product is worth adding to the sum
+        size = min(n, max(64, width // 2, GRAM_BYTES // (width * np.dtype(kind).itemsize)))
 
         def share(first, last):
             total, block = np.zeros((width, width)), np.empty((size, width), dtype=kind)

@@ -79,11 +79,7 @@ def descend(point, metric, goal, progress):
     decrement = -0.5 * float(point.gradient @ step)
     started = False
     while True:
-        kind, value = "estimate", max(SAFETY * correction * decrement, ahead)
-        if progress.relative(point.gap(), point.objective) <= goal.tol:
-            gap = point.proven_gap()
-            if gap <= value or progress.relative(gap, point.objective) <= goal.tol:
-                kind, value = "gap", gap
+        kind, value = certified(point, max(SAFETY * correction * decrement, ahead), goal, progress)
         if progress.add(point.answer, point.objective, kind, value, started):
             return
         started = True
@@ -107,6 +103,16 @@ def descend(point, metric, goal, progress):
         if pairs.worth_refreshing(SAFETY * decrement, target) and pairs.refresh(point):
             step = pairs.direction(point.gradient)
             decrement = -0.5 * float(point.gradient @ step)
+
+
+def certified(point, estimate, goal, progress):
+    """Kind and value of the certificate: a bound where it ends the run and the estimate does not."""
+    bound, objective = point.gap(), point.objective
+    if progress.relative(bound, objective) <= goal.tol < progress.relative(estimate, objective):
+        bound = point.proven_gap()
+        if bound <= estimate:
+            return "gap", bound
+    return "estimate", estimate
 
 
 def line_search(point, step):
