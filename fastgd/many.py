@@ -6,8 +6,9 @@ of a band; the others are trained one by one. A model of a band has its own targ
 penalty, learning rates and stopping rule, and the order of rows that it would have alone. A model that
 has stopped, or overflowed, is taken out, and the rest move together.
 
-What cannot share: l1 penalties, averaging, the passive-aggressive rules, one-class models, verbose
-fits (`why_alone`); and where a band would have so few models that one by one is faster (`worthwhile`).
+What cannot share: l1 penalties, averaging, optimizers other than plain SGD, the passive-aggressive
+rules, one-class models, verbose fits (`why_alone`); and where a band would have so few models that one by
+one is faster (`worthwhile`).
 
 Memory: a band takes two arrays of d x models, three in batches. When they would exceed `BUDGET` of the
 free memory, the models go in several bands, one after another.
@@ -45,6 +46,8 @@ FIELD = {name: row for row, name in enumerate(kernels.MODEL_FIELDS)}
 
 def why_alone(plan):
     """Why a model cannot share a pass: a sentence, or None if it can."""
+    if plan.optimizer is not None:
+        return f"optimizer={plan.optimizer.rule!r} keeps numbers of its own for each weight of a model."
     if plan.l1 > 0:
         return "An l1 penalty moves every weight at every step, so that models do not share their steps."
     if plan.learning_rate in RULES:
