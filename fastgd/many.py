@@ -175,6 +175,7 @@ class Band:
         self.steps = -(-self.n // self.batch)
         self.t = first.t
         self.live = np.arange(len(problems))
+        self.schedules = [plan.schedule.over(plan.max_iter * self.steps) for plan in plans]
         self.factor = np.ones(len(problems))  # of the learning rates, for those cut on a plateau
         width = self._width(len(problems))
         self.w = np.zeros((self.d, width), self.dtype)
@@ -239,7 +240,7 @@ class Band:
         """Distinct schedules, as (schedule, factor), and which of them a lane has."""
         places, which = {}, np.zeros(self.w.shape[1], np.int32)
         for place, i in enumerate(self.live):
-            key = (self.plans[i].schedule, self.factor[i])
+            key = (self.schedules[i], self.factor[i])
             which[self._lanes(place)] = places.setdefault(key, len(places))
         return list(places), which
 
@@ -372,10 +373,9 @@ class Band:
         """Those of the models on a plateau that stop: the others go on at a smaller learning rate."""
         for place in np.flatnonzero(plateau):
             i = live[place]
-            plan = self.plans[i]
-            cut = plan.schedule.plateau_cut
-            if cut is not None and plan.eta0 * self.factor[i] > 1e-6:
-                self.factor[i] /= cut
+            factor = self.schedules[i].cut(self.factor[i])
+            if factor is not None:
+                self.factor[i] = factor
                 self.waited[i] = 0
                 plateau[place] = False
         return plateau

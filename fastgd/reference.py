@@ -576,14 +576,16 @@ def fit(estimator, X, y=None, sample_weight=None, coef_init=None, intercept_init
         seed = regressor_seed(p["random_state"])
 
     pa = p["learning_rate"] in ("pa1", "pa2")
-    base = schedule(
-        p["learning_rate"],
-        eta0=p["eta0"],
-        power_t=p["power_t"],
-        alpha=alpha,
-        loss=name,
-        param=param,
-    )
+    base = p["learning_rate"]
+    if isinstance(base, str):
+        base = schedule(
+            base,
+            eta0=p["eta0"],
+            power_t=p["power_t"],
+            alpha=alpha,
+            loss=name,
+            param=param,
+        )
     divisor = [1.0]
     patience = Patience(p["tol"], p.get("n_iter_no_change", 5))
 

@@ -315,6 +315,7 @@ class _Run:
         self.steps = -(-self.n // self.batch)
         batches = max(1, int(SEGMENT / max(1.0, problem.values_per_row)) // self.batch)
         self.segments = _pieces(self.n, batches * self.batch)  # an epoch, as calls into the kernels
+        self.schedule = plan.schedule.over(plan.max_iter * self.steps)
         self.factor = 1.0  # of the schedule's rates, for those that are cut on a plateau
         self._ready = iter(())  # rates of the coming segments
         self._w = padded(problem.coef, d, dtype)
@@ -403,7 +404,7 @@ class _Run:
             return rates
         steps = -(-rows // self.batch)
         epochs = max(1, min(RATES // steps, self.plan.max_iter)) if len(self.segments) == 1 else 1
-        rates = self.plan.schedule.rates(self.descent.t, epochs * steps)
+        rates = self.schedule.rates(self.descent.t, epochs * steps)
         if self.factor != 1.0:
             rates = rates * self.factor
         each = len(rates) == epochs * steps
@@ -427,10 +428,10 @@ class _Run:
 
     def cut_rate(self, patience):
         """Answer a plateau by a smaller learning rate, if the schedule does so and one is left."""
-        cut = self.plan.schedule.plateau_cut
-        if cut is None or self.plan.eta0 * self.factor <= 1e-6:
+        factor = self.schedule.cut(self.factor)
+        if factor is None:
             return False
-        self.factor /= cut
+        self.factor = factor
         self._ready = iter(())
         patience.waited = 0
         return True

@@ -299,3 +299,43 @@ cdef void csr_updates(Model *m, const Recipe *r, Updates u, const X *x, const I 
     if some:
         all_catch_up(u, w, d)
     m.intercept = answer
+
+
+def largest(gradient, x=None, low=None, high=None):
+    """The largest size of an entry, infinite or NaN if one is; float64 with bounds: of those that lead inside."""
+    cdef Buffer g = borrow(gradient)
+    cdef Buffer here = borrow(x)
+    cdef Buffer bottom = borrow(low)
+    cdef Buffer top = borrow(high)
+    cdef const double *v = <const double *> g.view.buf
+    cdef idx j, n = g.view.len // g.view.itemsize
+    cdef double most = 0, size
+    if g.view.itemsize == sizeof(float):
+        return largest_of(<const float *> g.view.buf, n)
+    if bottom is None:
+        return largest_of(v, n)
+    if fewer(here, g.view.len) or fewer(bottom, g.view.len) or fewer(top, g.view.len):
+        raise ValueError("The kernels need bounds for every number.")
+    for j in range(n):
+        size = fabs(v[j])
+        if (<double *> here.view.buf)[j] <= (<double *> bottom.view.buf)[j] and v[j] > 0:
+            size = 0
+        if (<double *> here.view.buf)[j] >= (<double *> top.view.buf)[j] and v[j] < 0:
+            size = 0
+        if not size <= most:
+            most = size
+            if size != size:
+                break
+    return most
+
+
+cdef double largest_of(const W *v, idx n) noexcept nogil:
+    cdef idx j
+    cdef double most = 0, size
+    for j in range(n):
+        size = fabs(v[j])
+        if not size <= most:
+            most = size
+            if size != size:       # NaN: nothing is larger
+                break
+    return most

@@ -57,7 +57,7 @@ from ..losses import LOSSES
 from ..many import train_all, train_one
 from ..optimizers import OPTIMIZERS, UpdateRule, make_optimizer
 from ..penalties import PENALTIES, strengths
-from ..schedules import SCHEDULES, make_schedule
+from ..schedules import SCHEDULES, Schedule, make_schedule
 from ..training import Overflow, Plan, Problem, objective_check, untrained
 
 __all__ = ["SGDClassifier", "SGDOneClassSVM", "SGDRegressor"]
@@ -73,7 +73,7 @@ _COMMON = {
     "shuffle": ["boolean"],
     "verbose": ["verbose"],
     "random_state": ["random_state"],
-    "learning_rate": [StrOptions(set(SCHEDULES))],
+    "learning_rate": [StrOptions(set(SCHEDULES)), Schedule, callable],
     "eta0": [Interval(Real, 0, None, closed="neither")],
     "power_t": [Interval(Real, None, None, closed="neither")],
     "warm_start": ["boolean"],
@@ -167,6 +167,8 @@ class _Descending(CallbackSupportMixin):
                 "early_stopping should be False with partial_fit: one epoch at a time leaves nothing "
                 "to stop. Call fit, or watch the score between the calls yourself."
             )
+        if not isinstance(self.learning_rate, str):
+            make_schedule(self.learning_rate, eta0=self.eta0)
         rule = make_optimizer(self.optimizer)
         if not rule.plain:
             self._check_optimizer()
@@ -220,13 +222,18 @@ class _Descending(CallbackSupportMixin):
             loss=loss,
             parameter=parameter,
         )
+        if partial and not schedule.endless:
+            raise ValueError(
+                f"learning_rate={self.learning_rate!r} falls over a whole fit, whose length partial_fit "
+                "does not know. Give a schedule object with `steps`."
+            )
         return Plan(
             loss=loss,
             parameter=parameter,
             l1=l1,
             l2=l2,
             schedule=schedule,
-            learning_rate=self.learning_rate,
+            learning_rate=self.learning_rate if isinstance(self.learning_rate, str) else "",
             eta0=self.eta0,
             max_iter=1 if partial else self.max_iter,
             tol=self.tol,
@@ -1664,6 +1671,8 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
         "learning_rate": [
             StrOptions(set(SCHEDULES) - set(PASSIVE_AGGRESSIVE)),
             Hidden(StrOptions(set(PASSIVE_AGGRESSIVE))),
+            Schedule,
+            callable,
         ],
     }
 

@@ -1,4 +1,4 @@
-"""Records optimizers.json: fifty steps of every rule that PyTorch has, by ``torch.optim``.
+"""Records optimizers.json: fifty steps of every rule and schedule that PyTorch has, by ``torch.optim``.
 
 Design note. The data and the objective are those of a mini-batch logistic regression: 20 rows in
 order, batches of 4 (5 steps an epoch, 10 epochs), row weights of mean 1, the l2 penalty written into
@@ -101,6 +101,45 @@ def run(parameters, name, arguments):
     return {"coef": coefs, "intercept": intercepts}
 
 
+RATE = 0.3
+
+# fastgd's class, its parameters, PyTorch's class, its arguments
+SCHEDULES = [
+    ("StepDecay", {"every": 7, "factor": 0.3}, "StepLR", {"step_size": 7, "gamma": 0.3}),
+    ("Exponential", {"decay": 0.9}, "ExponentialLR", {"gamma": 0.9}),
+    ("Cosine", {"steps": 49, "lowest": 0.01}, "CosineAnnealingLR", {"T_max": 49, "eta_min": 0.01}),
+    (
+        "Cosine",
+        {"steps": 5, "restarts": True, "growth": 2},
+        "CosineAnnealingWarmRestarts",
+        {"T_0": 5, "T_mult": 2},
+    ),
+    ("Cosine", {"steps": 9, "restarts": True}, "CosineAnnealingWarmRestarts", {"T_0": 9}),
+    ("OneCycle", {"steps": 50}, "OneCycleLR", {"max_lr": RATE, "total_steps": 50}),
+    (
+        "OneCycle",
+        {"steps": 50, "warm_up": 0.5, "start": 0.1, "end": 0.001},
+        "OneCycleLR",
+        {"max_lr": RATE, "total_steps": 50, "pct_start": 0.5, "div_factor": 10, "final_div_factor": 100},
+    ),
+    ("WarmUp", {"steps": 20, "start": 0.25}, "LinearLR", {"start_factor": 0.25, "total_iters": 20}),
+    ("Polynomial", {"steps": 30, "power": 2}, "PolynomialLR", {"total_iters": 30, "power": 2}),
+]
+
+
+def rates(name, arguments):
+    """Learning rates of fifty steps."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=RATE)
+    schedule = getattr(torch.optim.lr_scheduler, name)(optimizer, **arguments)
+    seen = []
+    for _ in range(50):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if len(seen) < 50:
+            schedule.step()
+    return seen
+
+
 def main():
     X, y, weights = data()
     goldens = {
@@ -110,6 +149,11 @@ def main():
         "X": X.tolist(),
         "y": y.tolist(),
         "weights": weights.tolist(),
+        "eta0": RATE,
+        "schedules": [
+            {"schedule": ours, "parameters": parameters, "rates": rates(name, arguments)}
+            for ours, parameters, name, arguments in SCHEDULES
+        ],
         "runs": {
             label: {"optimizer": ours, "parameters": parameters, "rate": arguments["lr"]}
             | run(parameters, name, arguments)
