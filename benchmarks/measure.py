@@ -74,6 +74,19 @@ class Epochs:
         return max(seconds(self.fit, 1 + self.extra) - once, 1e-9) / self.extra
 
 
+class Processor:
+    """Processor seconds per step of ``run(steps)``, in which a step is one unit of something small."""
+
+    def __init__(self, run, steps):
+        self.run, self.steps = run, steps
+        run(steps)  # the warm-up
+
+    def __call__(self):
+        started = time.process_time()
+        self.run(self.steps)
+        return (time.process_time() - started) / self.steps
+
+
 class Calls:
     """Seconds per call of something short."""
 

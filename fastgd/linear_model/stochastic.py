@@ -706,11 +706,14 @@ class SGDClassifier(_Descending, _SGDClassifier):
     random_state : int, RandomState or None, default=None
         Seeds the row order and the validation split.
 
-    learning_rate : str, default='optimal'
+    learning_rate : str, Schedule or callable, default='optimal'
         Size eta of step t = 1, 2, ...: 'constant' ``eta0``; 'optimal' ``1 / (alpha * (t0 + t - 1))``
-        with Bottou's heuristic for t0; 'invscaling' ``eta0 / t**power_t``; 'adaptive' ``eta0``,
-        divided by 5 whenever training stops to improve; 'pa1' and 'pa2' passive-aggressive steps
-        (hinge only), bounded by ``eta0``.
+        with Bottou's heuristic for t0, or the constant rate that the optimizer's authors recommend, if it
+        is not 'sgd' or 'averaged'; 'invscaling' ``eta0 / t**power_t``; 'adaptive' ``eta0``, divided by 5
+        whenever training stops to improve; 'step', 'exponential', 'cosine', 'one_cycle' and 'polynomial'
+        as in `fastgd.schedules`; 'pa1' and 'pa2' passive-aggressive steps (hinge only), bounded by
+        ``eta0``. Or an object of `fastgd.schedules`, whose parameters searches reach as
+        ``learning_rate__steps``, or a function of the step.
 
     eta0 : float, default=0.01
         Initial learning rate, > 0.
@@ -750,6 +753,15 @@ class SGDClassifier(_Descending, _SGDClassifier):
         classes, ``-log softmax(W x + b)[y]``, for ``loss='log_loss'``, `penalty` 'l2' or None and no
         averaging; `predict_proba` is then that softmax. Class weights weigh the rows. With two classes
         both are the same model.
+
+    optimizer : str or UpdateRule, default='sgd'
+        How the weights answer a gradient: 'sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop',
+        'adadelta', 'adam', 'amsgrad', 'nadam', 'adamw', 'lion', 'averaged', 'schedule_free_sgd',
+        'schedule_free_adam', or an object of `fastgd.optimizers` such as ``Adam(beta1=0.8)``, with
+        clipping and decoupled weight decay, whose parameters searches reach as ``optimizer__beta1``. All
+        but 'sgd' take single rows as batches, with weights relative to their mean. They have the penalty
+        in their gradient, so that l1 makes no weight exactly zero. Their state goes on in `partial_fit`
+        and with `warm_start`.
 
     Attributes
     ----------
@@ -1242,11 +1254,9 @@ class SGDRegressor(_Descending, _SGDRegressor):
     random_state : int, RandomState or None, default=None
         Seeds the row order and the validation split.
 
-    learning_rate : str, default='invscaling'
-        Size eta of step t = 1, 2, ...: 'constant' ``eta0``; 'optimal' ``1 / (alpha * (t0 + t - 1))``
-        with Bottou's heuristic for t0; 'invscaling' ``eta0 / t**power_t``; 'adaptive' ``eta0``,
-        divided by 5 whenever training stops to improve; 'pa1' and 'pa2' passive-aggressive steps
-        (epsilon_insensitive only), bounded by ``eta0``.
+    learning_rate : str, Schedule or callable, default='invscaling'
+        Size eta of step t = 1, 2, ...: see `SGDClassifier`; 'pa1' and 'pa2' go with
+        ``loss='epsilon_insensitive'``.
 
     eta0 : float, default=0.01
         Initial learning rate, > 0.
@@ -1275,6 +1285,9 @@ class SGDRegressor(_Descending, _SGDRegressor):
 
     quantile : float, default=0.5
         Level of the 'quantile' loss, in (0, 1); 0.5 is the median.
+
+    optimizer : str or UpdateRule, default='sgd'
+        How the weights answer a gradient; see `SGDClassifier`.
 
     Attributes
     ----------
@@ -1623,8 +1636,8 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
     random_state : int, RandomState or None, default=None
         Seeds the row order.
 
-    learning_rate : {'constant', 'optimal', 'invscaling', 'adaptive'}, default='optimal'
-        As of `SGDClassifier`, with `nu` in place of alpha.
+    learning_rate : str, Schedule or callable, default='optimal'
+        As of `SGDClassifier`, with `nu` in place of alpha and without 'pa1' and 'pa2'.
 
     eta0 : float, default=0.01
         Initial learning rate, > 0.
@@ -1640,6 +1653,9 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
 
     batch_size : int or 'full', default=1
         Rows per step; see `SGDClassifier`.
+
+    optimizer : str or UpdateRule, default='sgd'
+        How the weights answer a gradient; see `SGDClassifier`.
 
     Attributes
     ----------
