@@ -32,10 +32,15 @@ _HOMES = {
     "unpatch_sklearn": "patching",
 }
 
-__all__ = [*_HOMES, "__version__"]
+# Modules with public names of their own.
+_MODULES = ("optimizers", "schedules")
+
+__all__ = [*_HOMES, *_MODULES, "__version__"]
 
 
 def __getattr__(name):
+    if name in _MODULES:
+        return _import_module(f".{name}", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(_import_module(f".{_HOMES[name]}", __name__), name)

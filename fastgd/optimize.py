@@ -76,7 +76,7 @@ class Optimizer:
             raise ValueError(f"{learning_rate!r} needs `steps`: nobody knows how many there will be.")
         self.t = 0
         self._rates = iter(())
-        self._held = None  # per array: state, its kernel, and the answer where the rule has one apart
+        self._held = None  # an `_Array` for each
 
     def __repr__(self):
         return f"Optimizer({self.rule!r}, {self._schedule!r})"
@@ -103,7 +103,7 @@ class Optimizer:
         weights = [weights] if alone else list(weights)
         gradients = [gradients] if alone else list(gradients)
         if self._held is None:
-            self._held = [self._begin(w) for w in weights]
+            self._held = [_Array(self.rule, w) for w in weights]
         if not len(weights) == len(gradients) == len(self._held):
             raise ValueError(
                 f"This optimizer moves {len(self._held)} arrays; step got {len(weights)}, and "
@@ -114,12 +114,12 @@ class Optimizer:
         ]
         rate = self._rate()
         factor = _clip_factor(self.rule, gradients)
-        for w, g, (_, updates, answer, point) in zip(weights, gradients, self._held, strict=True):
-            if answer is None:
-                updates.step(w, g, rate, factor)
+        for w, g, held in zip(weights, gradients, self._held, strict=True):
+            if held.answer is None:
+                held.updates.step(w, g, rate, factor)
             else:
-                updates.step(answer, g, rate, factor)
-                w[...] = point
+                held.updates.step(held.answer, g, rate, factor)
+                w[...] = held.state.point(w)
         self.t += 1
 
     def answer(self, weights=None):
@@ -134,21 +134,20 @@ class Optimizer:
         -------
         ndarray, or list of ndarray
         """
-        if self._held is None or self._held[0][2] is None:
+        if not self._held or self._held[0].answer is None:
             return weights
-        answers = [answer.copy() for _, _, answer, _ in self._held]
+        answers = [held.answer.copy() for held in self._held]
         return answers[0] if isinstance(weights, np.ndarray) else answers
 
-    def _begin(self, w):
-        _refuse_unless_movable(w)
-        state = self.rule.begin(w)
-        point = state.point(w)
-        answer = None if point is w else w.copy()
-        return state, self.rule.updates(state), answer, None if point is w else point
+    def __getstate__(self):
+        return self.__dict__ | {"_rates": ()}
+
+    def __setstate__(self, state):
+        self.__dict__ = state | {"_rates": iter(())}
 
     def _checked(self, i, w, g):
         _refuse_unless_movable(w)
-        state = self._held[i][0]
+        state = self._held[i].state
         if w.size != state.slots.shape[1] or w.dtype != state.slots.dtype:
             raise ValueError(
                 f"Array {i} has shape {w.shape} and type {w.dtype}; this optimizer was begun with "
@@ -171,6 +170,23 @@ class Optimizer:
             self._rates = iter((rates if len(rates) == RATES else rates.repeat(RATES)).tolist())
             rate = next(self._rates)
         return rate
+
+
+class _Array:
+    """What an optimizer holds for one array: the rule's state, and the answer where it is kept apart."""
+
+    def __init__(self, rule, w):
+        _refuse_unless_movable(w)
+        self.rule, self.state = rule, rule.begin(w)
+        self.answer = None if self.state.point(w) is w else w.copy()
+        self.updates = rule.updates(self.state)
+
+    def __getstate__(self):
+        return self.rule, self.state, self.answer
+
+    def __setstate__(self, parts):
+        self.rule, self.state, self.answer = parts
+        self.updates = self.rule.updates(self.state)
 
 
 def _refuse_unless_movable(w):

@@ -138,7 +138,7 @@ class Schedule(BaseEstimator):
 
     def _key(self):
         params = self.get_params(deep=False)
-        parts = (tuple(v) if isinstance(v, list) else v for v in params.values())
+        parts = (tuple(v) if isinstance(v, (list, np.ndarray)) else v for v in params.values())
         return (type(self), *zip(params, parts, strict=True))
 
     # equal ones are asked once for the models that share them
@@ -526,6 +526,9 @@ class _Called(Schedule):
 
     def __init__(self, function):
         self.function = function
+
+    def _key(self):
+        return type(self), id(self.function)
 
     def at(self, t):
         rates = np.empty(len(t))

@@ -1,5 +1,6 @@
 """minimize() and Optimizer: known minima, functions that fail, and the loops of the README."""
 
+import pickle
 import re
 from pathlib import Path
 
@@ -343,6 +344,19 @@ def test_steps_equal_the_twin_s(name, dtype):
     for answer, twin in zip(optimizer.answer(arrays), twins, strict=True):
         assert_allclose(answer, twin, rtol=rtol, atol=rtol)
     assert optimizer.t == 20
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_pickled_optimizer_goes_on(name):
+    draws = np.random.RandomState(0)
+    optimizer, w = Optimizer(name, learning_rate=Exponential(0.9, eta0=0.1)), np.ones((2, 3))
+    for _ in range(5):
+        optimizer.step(w, draws.randn(2, 3))
+    again, v, gradient = pickle.loads(pickle.dumps(optimizer)), w.copy(), draws.randn(2, 3)
+    optimizer.step(w, gradient)
+    again.step(v, gradient)
+    assert_array_equal(v, w)
+    assert_array_equal(again.answer(v), optimizer.answer(w))
 
 
 def test_a_gradient_that_is_not_finite_moves_nothing():

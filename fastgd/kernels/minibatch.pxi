@@ -85,6 +85,9 @@ cdef double dense_pulls(Model *m, const Recipe *r, Batch *b, const X *x, const I
             for j in range(count):
                 dot(rows[j], rows[j], w, d, &unused, &b.xx[j])
         total += pulls(m, r, b, count, scale)
+        if count == 1:
+            axpy(rows[0], g, b.c[0], d)
+            continue
         for j in range(0, count, 4):
             axpy4(<const X **> rows + j, <int> min(<idx> 4, count - j), <const double *> (b.c + j), g, d)
     return total
