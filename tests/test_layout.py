@@ -23,7 +23,7 @@ FLOORS = (
     ("__init__", "__main__", "config", "demo", "patching", "model_selection", "linear_model", "optimize"),
     # how models are trained
     ("many",),
-    ("training",),
+    ("training", "solvers"),
     # the nouns, and how data and callbacks come in
     ("losses", "penalties", "optimizers", "schedules", "compat", "data", "callbacks", "history"),
     ("callback_support",),
