@@ -10,7 +10,7 @@ into attributes. Nothing here knows labels, feature names or scikit-learn's cont
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import repeat
 from math import hypot
@@ -76,6 +76,8 @@ class Problem:
         Class weights.
     coef, average_coef : ndarray of shape (d,), or None for zeros; never written to
     intercept, average_intercept : float
+    state : optimizers.State, or None to begin anew
+        What the plan's optimizer remembers of earlier training; never written to.
     t : float
         Number of the first step, from 1.
     chosen : ndarray of int32, or None
@@ -99,6 +101,7 @@ class Problem:
     intercept: float = 0.0
     average_coef: np.ndarray = None
     average_intercept: float = 0.0
+    state: object = None
     t: float = 1.0
     chosen: np.ndarray = None
     validate: Callable = None
@@ -123,7 +126,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Plan:
-    """How to descend; see the estimators' parameters of the same names."""
+    """How to descend; see the estimators' parameters of the same names. `optimizer` None: plain SGD."""
 
     loss: object
     parameter: float
@@ -143,6 +146,12 @@ class Plan:
     restore_best: bool = False
     relative_weights: bool = True  # in batches: divide row weights by their mean
     verbose: int = 0
+    optimizer: object = None
+
+    @property
+    def stochastic(self):
+        """Whether the steps are those of scikit-learn's algorithm, on single rows."""
+        return self.batch_size == 1 and self.optimizer is None
 
 
 @dataclass
@@ -161,6 +170,7 @@ class FitResult:
     n_iter: int
     steps: int
     history: dict = field(default_factory=dict)
+    state: object = None  # of the optimizer
     stop_reason: str = ""
     stopped: bool = False
     failure: BaseException = None
@@ -223,7 +233,7 @@ def train(problem, plan, order, task=None, snapshot=None):
             if plan.verbose:
                 report(epoch, run.coef, run.intercept, epoch * run.n, history.columns())
             if plan.restore_best and (best is None or score > patience.best):
-                best = run.weights()
+                best = run.weights(), run.kept_state()
             stop = patience.exhausted(score)
             if task is not None and task.epoch_end(
                 lambda: snapshot(run.coef.copy(), run.intercept), history.columns()
@@ -240,7 +250,10 @@ def train(problem, plan, order, task=None, snapshot=None):
             raise
         failure = error
     n_iter = len(history)
-    coef, intercept, average_coef, average_intercept = best or run.weights(copy=False)
+    (coef, intercept, average_coef, average_intercept), state = best or (
+        run.weights(copy=False),
+        run.kept_state(),
+    )
     return FitResult(
         coef=coef,
         intercept=intercept,
@@ -249,6 +262,7 @@ def train(problem, plan, order, task=None, snapshot=None):
         n_iter=n_iter,
         steps=n_iter * run.steps,
         history=history.arrays(),
+        state=state,
         stop_reason=ending(plan, epoch, plateau, best is not None, failure, stopped),
         stopped=stopped,
         failure=failure,
@@ -276,9 +290,16 @@ def untrained(problem):
     d, dtype = problem.rows.d, problem.dtype
     coef = np.zeros(d, dtype) if problem.coef is None else problem.coef.copy()
     average = np.zeros(d, dtype) if problem.average_coef is None else problem.average_coef.copy()
-    reason = "Not begun: the fit was interrupted before."
     return FitResult(
-        coef, problem.intercept, average, problem.average_intercept, 0, 0, History().arrays(), reason
+        coef,
+        problem.intercept,
+        average,
+        problem.average_intercept,
+        n_iter=0,
+        steps=0,
+        history=History().arrays(),
+        state=problem.state,
+        stop_reason="Not begun: the fit was interrupted before.",
     )
 
 
@@ -294,11 +315,13 @@ class _Run:
         self.steps = -(-self.n // self.batch)
         batches = max(1, int(SEGMENT / max(1.0, problem.values_per_row)) // self.batch)
         self.segments = _pieces(self.n, batches * self.batch)  # an epoch, as calls into the kernels
+        self.schedule = plan.schedule.over(plan.max_iter * self.steps)
         self.factor = 1.0  # of the schedule's rates, for those that are cut on a plateau
         self._ready = iter(())  # rates of the coming segments
         self._w = padded(problem.coef, d, dtype)
         self._average = padded(problem.average_coef, d, dtype) if plan.average else None
-        l1 = plan.l1 > 0
+        self.state = self._state(problem, plan.optimizer)
+        l1 = plan.l1 > 0 and plan.optimizer is None
         self.descent = kernels.Descent(
             problem.rows,
             problem.y,
@@ -308,12 +331,32 @@ class _Run:
             padded(None, d, dtype) if l1 else None,
             padded(None, d, dtype) if l1 and plan.l2 > 0 and problem.rows.sparse else None,
             self._average,
+            None if self.state is None else plan.optimizer.updates(self.state),
             double_w=dtype == np.float64,
             recipe=self._recipe(),
         )
-        self.descent.intercept = problem.intercept
+        self.descent.intercept = self._intercept(problem)
         self.descent.average_intercept = problem.average_intercept
         self.descent.t = problem.t
+
+    def _state(self, problem, optimizer):
+        """What the optimizer remembers, from before or from now on; None for plain SGD."""
+        if optimizer is None:
+            return None
+        if problem.state is not None and problem.state.suits(optimizer, len(self._w), self._w.dtype):
+            return problem.state.copy()
+        return optimizer.begin(self._w, problem.intercept)
+
+    def _intercept(self, problem):
+        """Where the intercept begins: as the state has it in full, if nobody changed it meanwhile."""
+        if self.state is None:
+            return problem.intercept
+        same = problem.dtype.type(self.state.intercept) == problem.dtype.type(problem.intercept)
+        return self.state.intercept if same else problem.intercept
+
+    def kept_state(self):
+        """The optimizer's state as of now, for the model to keep; None for plain SGD."""
+        return None if self.state is None else replace(self.state.copy(), intercept=self.intercept)
 
     def _recipe(self):
         problem, plan = self.problem, self.plan
@@ -361,7 +404,7 @@ class _Run:
             return rates
         steps = -(-rows // self.batch)
         epochs = max(1, min(RATES // steps, self.plan.max_iter)) if len(self.segments) == 1 else 1
-        rates = self.plan.schedule.rates(self.descent.t, epochs * steps)
+        rates = self.schedule.rates(self.descent.t, epochs * steps)
         if self.factor != 1.0:
             rates = rates * self.factor
         each = len(rates) == epochs * steps
@@ -385,10 +428,10 @@ class _Run:
 
     def cut_rate(self, patience):
         """Answer a plateau by a smaller learning rate, if the schedule does so and one is left."""
-        cut = self.plan.schedule.plateau_cut
-        if cut is None or self.plan.eta0 * self.factor <= 1e-6:
+        factor = self.schedule.cut(self.factor)
+        if factor is None:
             return False
-        self.factor /= cut
+        self.factor = factor
         self._ready = iter(())
         patience.waited = 0
         return True
@@ -401,7 +444,7 @@ def _pieces(n, size):
 
 def unit_weight(problem, plan):
     """What row weights are divided by: in batches, where they count repetitions, their mean."""
-    if plan.batch_size == 1 or not plan.relative_weights:
+    if plan.stochastic or not plan.relative_weights:
         return 1.0
     rows = slice(None) if problem.chosen is None else problem.chosen
     return float(_row_weights(problem, rows).mean())
@@ -477,7 +520,7 @@ def objective_check(problems, plan, coefs, intercepts, scores):
                     weight.sum(),
                 )
         # as the steps see it: one row at a time, weights multiply; batches take them as repetitions
-        count = len(rows) if plan.batch_size == 1 else np.maximum(sums[:, 2], 1e-300)
+        count = len(rows) if plan.stochastic else np.maximum(sums[:, 2], 1e-300)
         here, zero = sums[:, 0] / count + penalties, sums[:, 1] / count
         if (here < 0.9 * zero).all():
             break
