@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["History", "joined", "stacked"]
+__all__ = ["History", "joined", "side_by_side", "stacked"]
 
 COLUMNS = ("loss", "objective", "learning_rate", "update_norm", "seconds", "validation_score")
 
@@ -20,6 +20,14 @@ class History(list):
         """The columns as float64 arrays of shape (epochs,)."""
         table = np.array(self or np.empty((0, 5)), dtype=np.float64)
         return {name: table[:, i].copy() for i, name in enumerate(COLUMNS[: table.shape[1]])}
+
+
+def side_by_side(histories):
+    """Columns so far of several models: name -> list of arrays (models,), NaN after a model's end."""
+    if len(histories) == 1:
+        return histories[0].columns()
+    table = stacked([history.arrays() for history in histories])
+    return {name: list(column) for name, column in table.items()}
 
 
 def stacked(histories):

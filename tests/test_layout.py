@@ -22,6 +22,7 @@ FLOORS = (
     # what users call
     ("__init__", "__main__", "config", "demo", "patching", "model_selection", "linear_model"),
     # how models are trained
+    ("watching",),
     ("many",),
     ("training",),
     # the nouns, and how data and callbacks come in
