@@ -31,6 +31,8 @@ __all__ = [
     "ending",
     "objective_check",
     "report",
+    "row_weights",
+    "total_loss",
     "train",
     "unit_weight",
     "untrained",
@@ -506,10 +508,11 @@ def unit_weight(problem, plan):
     if plan.batch_size == 1 or not plan.relative_weights:
         return 1.0
     rows = slice(None) if problem.chosen is None else problem.chosen
-    return float(_row_weights(problem, rows).mean())
+    return float(row_weights(problem, rows).mean())
 
 
-def _row_weights(problem, rows):
+def row_weights(problem, rows):
+    """Weights of some rows, class weights included."""
     if problem.classes > 1:
         weight = problem.weight_pos[problem.targets[rows]]
     else:
@@ -530,7 +533,7 @@ def report(epoch, coef, intercept, t, columns):
     print(f"Total training time: {now['seconds']:.2f} seconds.")
 
 
-def _total_loss(problem, plan, rows, raw, weight):
+def total_loss(problem, plan, rows, raw, weight):
     """Weighted sum of the losses of raw predictions for some rows."""
     if problem.classes > 1:
         right = raw[np.arange(len(rows)), problem.targets[rows]]
@@ -571,11 +574,11 @@ def objective_check(problems, plan, coefs, intercepts, scores):
             part = rows[start:stop]
             raw = scores(part)
             for model, problem in enumerate(problems):
-                weight = _row_weights(problem, part).astype(np.float64)
+                weight = row_weights(problem, part).astype(np.float64)
                 own = raw if problem.classes > 1 else raw[:, model]
                 sums[model] += (
-                    _total_loss(problem, plan, part, own, weight),
-                    _total_loss(problem, plan, part, np.zeros_like(own), weight),
+                    total_loss(problem, plan, part, own, weight),
+                    total_loss(problem, plan, part, np.zeros_like(own), weight),
                     weight.sum(),
                 )
         # as the steps see it: one row at a time, weights multiply; batches take them as repetitions

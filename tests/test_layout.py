@@ -20,7 +20,17 @@ TOP_LEVEL = {
 # From the top down.  A module imports from its own floor and from those below.
 FLOORS = (
     # what users call
-    ("__init__", "__main__", "config", "demo", "patching", "model_selection", "linear_model"),
+    (
+        "__init__",
+        "__main__",
+        "config",
+        "demo",
+        "patching",
+        "model_selection",
+        "linear_model",
+        "display",
+        "diagnosis",
+    ),
     # how models are trained
     ("watching",),
     ("many",),

@@ -17,29 +17,36 @@ per segment: a share of the rows that the kernels train on in one call.  One fil
   ready-made callbacks.
 """
 
+from importlib import import_module as _import_module
+
 from ..callback_support import CallbackSupportMixin
-from .base import Callback, on_epoch, on_segment
-from .checkpoint import Checkpoint
-from .early_stopping import EarlyStopping
-from .limits import DivergenceGuard, TimeBudget
-from .loggers import CSVLogger, JSONLogger
-from .path import PathRecorder
-from .progress import ProgressBar
 from .task import Epoch, fit_task
 
-__all__ = [
-    "CSVLogger",
-    "Callback",
-    "CallbackSupportMixin",
-    "Checkpoint",
-    "DivergenceGuard",
-    "EarlyStopping",
-    "Epoch",
-    "JSONLogger",
-    "PathRecorder",
-    "ProgressBar",
-    "TimeBudget",
-    "fit_task",
-    "on_epoch",
-    "on_segment",
-]
+# Where each ready-made callback lives; loaded on first use, so that estimators do not wait for them.
+_HOMES = {
+    "CSVLogger": "loggers",
+    "Callback": "base",
+    "Checkpoint": "checkpoint",
+    "DivergenceGuard": "limits",
+    "EarlyStopping": "early_stopping",
+    "JSONLogger": "loggers",
+    "PathRecorder": "path",
+    "ProgressBar": "progress",
+    "TimeBudget": "limits",
+    "on_epoch": "base",
+    "on_segment": "base",
+}
+
+__all__ = [*_HOMES, "CallbackSupportMixin", "Epoch", "fit_task"]
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(_import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(set(globals()) | set(__all__))
