@@ -185,9 +185,7 @@ class DescentPathDisplay:
         levels = np.unique(least + (most - least) * np.linspace(0, 1, LEVELS) ** 2)
         if len(levels) < 3:
             levels = np.linspace(least - 1e-9, most + 1e-9, 3)
-        filled = ax.contourf(
-            self.a, self.b, finite, levels=levels, cmap="Greys", alpha=0.55, extend="max"
-        )
+        filled = ax.contourf(self.a, self.b, finite, levels=levels, cmap="Greys", alpha=0.55)
         self.contours_ = ax.contour(
             self.a, self.b, finite, levels=levels, colors="#8c959f", linewidths=0.6
         )
@@ -210,12 +208,24 @@ class DescentPathDisplay:
         ax.grid(False)
         ax.set_xlim(self.a[0], self.a[-1])
         ax.set_ylim(self.b[0], self.b[-1])
-        legend(ax)
-        if ax.get_legend() is not None:
-            ax.get_legend().set_frame_on(True)
-            ax.get_legend().get_frame().set(alpha=0.8, edgecolor="none", facecolor="white")
+        legend(ax, loc=self._free_corner())
+        ax.get_legend().set_frame_on(True)
+        ax.get_legend().get_frame().set(alpha=0.8, edgecolor="none", facecolor="white")
         self.ax_ = ax
         return self
+
+    def _free_corner(self):
+        """The corner of the plane with the fewest points of the paths."""
+        points = np.concatenate(self.paths)
+        lows, highs = np.array([self.a[0], self.b[0]]), np.array([self.a[-1], self.b[-1]])
+        x, y = ((points - lows) / (highs - lows)).T
+        corners = {
+            "upper left": (x < 0.5) & (y > 0.65),
+            "lower right": (x > 0.5) & (y < 0.35),
+            "lower left": (x < 0.5) & (y < 0.35),
+            "upper right": (x > 0.5) & (y > 0.65),
+        }
+        return min(corners, key=lambda corner: corners[corner].sum())
 
 
 def _points(recorder, model, start):

@@ -182,7 +182,7 @@ class LearningRateFinderDisplay:
             ax.annotate(
                 f"suggested: {self.suggestion:.2g}",
                 (self.suggestion, at),
-                (0, 20),
+                (0, 40),
                 textcoords="offset points",
                 ha="center",
                 color=COLOURS[2],
