@@ -234,8 +234,10 @@ def _points(recorder, model, start):
         np.append(np.atleast_2d(coef)[model], intercept[model])
         for coef, intercept in zip(recorder.coefs_, recorder.intercepts_, strict=True)
     ]
-    points = np.array(rows, dtype=float).reshape(len(rows), -1)
-    return np.vstack([np.zeros(points.shape[1]), points]) if start and len(points) else points
+    if not rows:
+        return np.empty((0, 1))
+    points = np.array(rows, dtype=float)
+    return np.vstack([np.zeros(points.shape[1]), points]) if start else points
 
 
 def _plane(directions, names, points, centre):
