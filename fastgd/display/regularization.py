@@ -204,7 +204,7 @@ class RegularizationPathDisplay:
                 self.alphas, self.coefs[:, j], color=colour(i), ls=style, linewidth=1.9, label=name
             )
         ax.axhline(0, color=FAINT, linewidth=0.8)
-        tidy(ax, "", "coefficient (target per unit of feature)", "Coefficients")
+        tidy(ax, "", "coefficient (per unit of the feature)", "Coefficients")
         ax.legend(
             handles=handles,
             loc="center left",
@@ -224,7 +224,8 @@ class RegularizationPathDisplay:
         )
         ax.plot(self.alphas, mean, "o-", color=COLOURS[0], ms=4, linewidth=1.9)
         at = int(np.argmin(np.abs(self.alphas - self.best)))
-        ax.plot(self.alphas[at], mean[at], "*", ms=15, color=COLOURS[1], mec="white", mew=0.9, zorder=4)
+        star = {"ms": 15, "color": COLOURS[1], "mec": "white", "mew": 0.9, "zorder": 4, "clip_on": False}
+        ax.plot(self.alphas[at], mean[at], "*", **star)
         right = at > len(self.alphas) / 2
         ax.annotate(
             f"chosen: {self.best:.3g} ({mean[at]:.3g} ± {spread[at]:.2g})",
