@@ -383,7 +383,7 @@ class Band:
                 weights[i] = (result.coef, result.intercept, None, 0.0)
         return weights
 
-    def state(self):
+    def save(self):
         """All that it takes to go on from the end of an epoch with the same bits."""
         arrays = {name: getattr(self, name).copy() for name in self._ARRAYS}
         return {
@@ -397,7 +397,7 @@ class Band:
         }
 
     def load(self, state):
-        """Go on from what `state` gave."""
+        """Go on from what `save` gave."""
         for name, saved in state["arrays"].items():
             setattr(self, name, saved.copy())
         self.t, self.epoch, self.seen = state["t"], state["epoch"], list(state["seen"])

@@ -277,10 +277,10 @@ class Training:
             failure=failure,
         )
 
-    def state(self):
+    def save(self):
         """All that it takes to go on from the end of an epoch with the same bits."""
         return {
-            "run": self.run.state(),
+            "run": self.run.save(),
             "patience": (self.patience.best, self.patience.waited),
             "history": list(self.history),
             "best": self.best,
@@ -290,7 +290,7 @@ class Training:
         }
 
     def load(self, state):
-        """Go on from what `state` gave."""
+        """Go on from what `save` gave."""
         self.run.load(state["run"])
         self.patience.best, self.patience.waited = state["patience"]
         self.history = History(state["history"])
@@ -473,14 +473,14 @@ class _Run:
         """Whether a step has been taken."""
         return self.descent.t > self.problem.t
 
-    def state(self):
+    def save(self):
         """Copies of the weights and numbers as of the end of an epoch."""
         buffers = {name: getattr(self, name) for name in self._BUFFERS}
         copies = {name: None if buffer is None else buffer.copy() for name, buffer in buffers.items()}
         return {"buffers": copies, "numbers": self.descent.numbers, "factor": self.factor}
 
     def load(self, state):
-        """Go on from what `state` gave."""
+        """Go on from what `save` gave."""
         for name, saved in state["buffers"].items():
             if saved is not None:
                 getattr(self, name)[:] = saved

@@ -148,8 +148,8 @@ class OneByOne:
             for training in self.trainings
         ]
 
-    def state(self):
-        return {"epoch": self.epoch, "models": [training.state() for training in self.trainings]}
+    def save(self):
+        return {"epoch": self.epoch, "models": [training.save() for training in self.trainings]}
 
     def load(self, state):
         self.epoch = state["epoch"]

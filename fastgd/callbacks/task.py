@@ -263,7 +263,7 @@ class FitTask:
             "epoch": self._training.epoch,
             "seconds": seconds,
             "facts": self._facts,
-            "training": self._training.state(),
+            "training": self._training.save(),
             "reason": self._reason if self._final else None,
             "final": self._final,
             "kept": self._kept,
@@ -298,7 +298,7 @@ class FitTask:
         if kept is None or not result.n_iter:
             return replace(result, stop_reason=reason)
         epoch, weights = kept
-        coef, intercept, average_coef, average_intercept = weights[i]
+        coef, intercept, average_coef, average_intercept = weights[i][:4]
         return replace(
             result,
             coef=coef,

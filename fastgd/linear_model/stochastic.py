@@ -341,7 +341,7 @@ class _Descending(CallbackSupportMixin):
 
         def describe(weights, steps):
             averaged = job.plan.average and job.plan.average <= job.problems[0].t - 1 + steps
-            chosen = [own[2:] if averaged else own[:2] for own in weights]
+            chosen = [own[2:4] if averaged else own[:2] for own in weights]
             coef = np.concatenate([np.atleast_2d(own[0]) for own in chosen])
             intercept = np.concatenate([np.atleast_1d(own[1]) for own in chosen])
             return job.describe(coef, intercept.astype(coef.dtype))
