@@ -22,6 +22,7 @@ if _PathFinder.find_spec("_cpu", [f"{__path__[0]}/kernels"]) is None:  # sources
 _HOMES = {
     "DescentPathDisplay": "display",
     "LearningRateFinderDisplay": "display",
+    "Optimizer": "optimize",
     "RegularizationPathDisplay": "display",
     "SGDClassifier": "linear_model",
     "SGDClassifierCV": "linear_model",
@@ -30,15 +31,21 @@ _HOMES = {
     "SGDRegressorCV": "linear_model",
     "TrainingCurveDisplay": "display",
     "diagnose": "diagnosis",
+    "minimize": "optimize",
     "patch_sklearn": "patching",
     "show_config": "config",
     "unpatch_sklearn": "patching",
 }
 
-__all__ = [*_HOMES, "__version__"]
+# Modules with public names of their own.
+_MODULES = ("optimizers", "schedules")
+
+__all__ = [*_HOMES, *_MODULES, "__version__"]
 
 
 def __getattr__(name):
+    if name in _MODULES:
+        return _import_module(f".{name}", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(_import_module(f".{_HOMES[name]}", __name__), name)

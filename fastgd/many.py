@@ -6,8 +6,9 @@ of a band; the others are trained one by one. A model of a band has its own targ
 penalty, learning rates and stopping rule, and the order of rows that it would have alone. A model that
 has stopped, or overflowed, is taken out, and the rest move together.
 
-What cannot share: l1 penalties, averaging, the passive-aggressive rules, one-class models, verbose
-fits (`why_alone`); and where a band would have so few models that one by one is faster (`worthwhile`).
+What cannot share: l1 penalties, averaging, optimizers other than plain SGD, the passive-aggressive
+rules, one-class models, verbose fits (`why_alone`); and where a band would have so few models that one by
+one is faster (`worthwhile`).
 
 Memory: a band takes two arrays of d x models, three in batches. When they would exceed `BUDGET` of the
 free memory, the models go in several bands, one after another.
@@ -45,6 +46,8 @@ FIELD = {name: row for row, name in enumerate(kernels.MODEL_FIELDS)}
 
 def why_alone(plan):
     """Why a model cannot share a pass: a sentence, or None if it can."""
+    if plan.optimizer is not None:
+        return f"optimizer={plan.optimizer.rule!r} keeps numbers of its own for each weight of a model."
     if plan.l1 > 0:
         return "An l1 penalty moves every weight at every step, so that models do not share their steps."
     if plan.learning_rate in RULES:
@@ -172,6 +175,7 @@ class Band:
         self.steps = -(-self.n // self.batch)
         self.t = first.t
         self.live = np.arange(len(problems))
+        self.schedules = [plan.schedule.over(plan.max_iter * self.steps) for plan in plans]
         self.factor = np.ones(len(problems))  # of the learning rates, for those cut on a plateau
         self.tol = np.array([-np.inf if plan.tol is None else plan.tol for plan in plans])
         self.limit = np.array([plan.n_iter_no_change for plan in plans])
@@ -247,7 +251,7 @@ class Band:
         """Distinct schedules, as (schedule, factor), and which of them a lane has."""
         places, which = {}, np.zeros(self.w.shape[1], np.int32)
         for place, i in enumerate(self.live):
-            key = (self.plans[i].schedule, self.factor[i])
+            key = (self.schedules[i], self.factor[i])
             which[self._lanes(place)] = places.setdefault(key, len(places))
         return list(places), which
 
@@ -377,10 +381,10 @@ class Band:
         """Copies of all models' weights, intercepts and (absent) averages."""
         weights = [None] * len(self.plans)
         for place, i in enumerate(self.live):
-            weights[i] = (*self._weights(place), None, 0.0)
+            weights[i] = (*self._weights(place), None, 0.0, None)
         for i, result in enumerate(self.results):
             if isinstance(result, FitResult):
-                weights[i] = (result.coef, result.intercept, None, 0.0)
+                weights[i] = (result.coef, result.intercept, None, 0.0, None)
         return weights
 
     def save(self):
@@ -431,10 +435,9 @@ class Band:
         """Those of the models on a plateau that stop: the others go on at a smaller learning rate."""
         for place in np.flatnonzero(plateau):
             i = live[place]
-            plan = self.plans[i]
-            cut = plan.schedule.plateau_cut
-            if cut is not None and plan.eta0 * self.factor[i] > 1e-6:
-                self.factor[i] /= cut
+            factor = self.schedules[i].cut(self.factor[i])
+            if factor is not None:
+                self.factor[i] = factor
                 self.waited[i] = 0
                 plateau[place] = False
         return plateau

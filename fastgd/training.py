@@ -11,7 +11,7 @@ into attributes. Nothing here knows labels, feature names or scikit-learn's cont
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import repeat
 from math import hypot
@@ -80,6 +80,8 @@ class Problem:
         Class weights.
     coef, average_coef : ndarray of shape (d,), or None for zeros; never written to
     intercept, average_intercept : float
+    state : optimizers.State, or None to begin anew
+        What the plan's optimizer remembers of earlier training; never written to.
     t : float
         Number of the first step, from 1.
     chosen : ndarray of int32, or None
@@ -103,6 +105,7 @@ class Problem:
     intercept: float = 0.0
     average_coef: np.ndarray = None
     average_intercept: float = 0.0
+    state: object = None
     t: float = 1.0
     chosen: np.ndarray = None
     validate: Callable = None
@@ -127,7 +130,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Plan:
-    """How to descend; see the estimators' parameters of the same names."""
+    """How to descend; see the estimators' parameters of the same names. `optimizer` None: plain SGD."""
 
     loss: object
     parameter: float
@@ -147,6 +150,12 @@ class Plan:
     restore_best: bool = False
     relative_weights: bool = True  # in batches: divide row weights by their mean
     verbose: int = 0
+    optimizer: object = None
+
+    @property
+    def stochastic(self):
+        """Whether the steps are those of scikit-learn's algorithm, on single rows."""
+        return self.batch_size == 1 and self.optimizer is None
 
 
 @dataclass
@@ -165,6 +174,7 @@ class FitResult:
     n_iter: int
     steps: int
     history: dict = field(default_factory=dict)
+    state: object = None  # of the optimizer
     stop_reason: str = ""
     stopped: bool = False
     failure: BaseException = None
@@ -261,7 +271,8 @@ class Training:
         run = self.run
         if not self.history and run.begun():  # interrupted in the first epoch: what it saw until then
             self._account(run.close(self.epoch))
-        coef, intercept, average_coef, average_intercept = self.best or run.weights(copy=False)
+        weights = self.best or run.weights(copy=False)
+        coef, intercept, average_coef, average_intercept, state = weights
         n_iter = len(self.history)
         restored = self.best is not None
         return FitResult(
@@ -272,6 +283,7 @@ class Training:
             n_iter=n_iter,
             steps=n_iter * run.steps,
             history=self.history.arrays(),
+            state=state,
             stop_reason=ending(self.plan, self.epoch, self.plateau, restored, failure, stopped),
             stopped=stopped,
             failure=failure,
@@ -346,9 +358,16 @@ def untrained(problem):
     d, dtype = problem.rows.d, problem.dtype
     coef = np.zeros(d, dtype) if problem.coef is None else problem.coef.copy()
     average = np.zeros(d, dtype) if problem.average_coef is None else problem.average_coef.copy()
-    reason = "Not begun: the fit was interrupted before."
     return FitResult(
-        coef, problem.intercept, average, problem.average_intercept, 0, 0, History().arrays(), reason
+        coef,
+        problem.intercept,
+        average,
+        problem.average_intercept,
+        n_iter=0,
+        steps=0,
+        history=History().arrays(),
+        state=problem.state,
+        stop_reason="Not begun: the fit was interrupted before.",
     )
 
 
@@ -366,13 +385,15 @@ class _Run:
         self.steps = -(-self.n // self.batch)
         batches = max(1, int(SEGMENT / max(1.0, problem.values_per_row)) // self.batch)
         self.segments = _pieces(self.n, batches * self.batch)  # an epoch, as calls into the kernels
+        self.schedule = plan.schedule.over(plan.max_iter * self.steps)
         self.factor = 1.0  # of the schedule's rates, for those that are cut on a plateau
         self._ready = iter(())  # rates of the coming segments
         self._before = problem.intercept  # as the epoch began
         self.rows_done = 0  # of this epoch
         self._w = padded(problem.coef, d, dtype)
         self._average = padded(problem.average_coef, d, dtype) if plan.average else None
-        l1 = plan.l1 > 0
+        self.state = self._state(problem, plan.optimizer)
+        l1 = plan.l1 > 0 and plan.optimizer is None
         self._q = padded(None, d, dtype) if l1 else None
         self._last = padded(None, d, dtype) if l1 and plan.l2 > 0 and problem.rows.sparse else None
         self._previous = padded(None, d, dtype)
@@ -385,12 +406,32 @@ class _Run:
             self._q,
             self._last,
             self._average,
+            None if self.state is None else plan.optimizer.updates(self.state),
             double_w=dtype == np.float64,
             recipe=self._recipe(),
         )
-        self.descent.intercept = problem.intercept
+        self.descent.intercept = self._intercept(problem)
         self.descent.average_intercept = problem.average_intercept
         self.descent.t = problem.t
+
+    def _state(self, problem, optimizer):
+        """What the optimizer remembers, from before or from now on; None for plain SGD."""
+        if optimizer is None:
+            return None
+        if problem.state is not None and problem.state.suits(optimizer, len(self._w), self._w.dtype):
+            return problem.state.copy()
+        return optimizer.begin(self._w, problem.intercept)
+
+    def _intercept(self, problem):
+        """Where the intercept begins: as the state has it in full, if nobody changed it meanwhile."""
+        if self.state is None:
+            return problem.intercept
+        same = problem.dtype.type(self.state.intercept) == problem.dtype.type(problem.intercept)
+        return self.state.intercept if same else problem.intercept
+
+    def kept_state(self):
+        """The optimizer's state as of now, for the model to keep; None for plain SGD."""
+        return None if self.state is None else replace(self.state.copy(), intercept=self.intercept)
 
     def _recipe(self):
         problem, plan = self.problem, self.plan
@@ -422,14 +463,14 @@ class _Run:
         return bool(np.isfinite(self._w).all() and np.isfinite(self.intercept))
 
     def weights(self, copy=True):
-        """Weights, intercept and their averages."""
+        """Weights, intercept, their averages, and the optimizer's state."""
         average = None
         if self._average is not None:
             a, b = self.descent.lazy_average
             average = (self._average[: self.problem.rows.d] + a * self.coef) / b
             average = average.astype(self.coef.dtype, copy=False)
         coef = self.coef.copy() if copy else self.coef
-        return coef, self.intercept, average, self.descent.average_intercept
+        return coef, self.intercept, average, self.descent.average_intercept, self.kept_state()
 
     def _rates(self, rows):
         """Learning rates of the steps over the next rows, or one for all of them."""
@@ -438,7 +479,7 @@ class _Run:
             return rates
         steps = -(-rows // self.batch)
         epochs = max(1, min(RATES // steps, self.plan.max_iter)) if len(self.segments) == 1 else 1
-        rates = self.plan.schedule.rates(self.descent.t, epochs * steps)
+        rates = self.schedule.rates(self.descent.t, epochs * steps)
         if self.factor != 1.0:
             rates = rates * self.factor
         each = len(rates) == epochs * steps
@@ -477,7 +518,12 @@ class _Run:
         """Copies of the weights and numbers as of the end of an epoch."""
         buffers = {name: getattr(self, name) for name in self._BUFFERS}
         copies = {name: None if buffer is None else buffer.copy() for name, buffer in buffers.items()}
-        return {"buffers": copies, "numbers": self.descent.numbers, "factor": self.factor}
+        return {
+            "buffers": copies,
+            "numbers": self.descent.numbers,
+            "factor": self.factor,
+            "optimizer": self.kept_state(),
+        }
 
     def load(self, state):
         """Go on from what `save` gave."""
@@ -486,13 +532,16 @@ class _Run:
                 getattr(self, name)[:] = saved
         self.descent.numbers = state["numbers"]
         self.factor = state["factor"]
+        if self.state is not None:  # in place: the kernels hold these arrays
+            self.state.slots[:] = state["optimizer"].slots
+            self.state.numbers[:] = state["optimizer"].numbers
 
     def cut_rate(self, patience):
         """Answer a plateau by a smaller learning rate, if the schedule does so and one is left."""
-        cut = self.plan.schedule.plateau_cut
-        if cut is None or self.plan.eta0 * self.factor <= 1e-6:
+        factor = self.schedule.cut(self.factor)
+        if factor is None:
             return False
-        self.factor /= cut
+        self.factor = factor
         self._ready = iter(())
         patience.waited = 0
         return True
@@ -505,7 +554,7 @@ def _pieces(n, size):
 
 def unit_weight(problem, plan):
     """What row weights are divided by: in batches, where they count repetitions, their mean."""
-    if plan.batch_size == 1 or not plan.relative_weights:
+    if plan.stochastic or not plan.relative_weights:
         return 1.0
     rows = slice(None) if problem.chosen is None else problem.chosen
     return float(row_weights(problem, rows).mean())
@@ -582,7 +631,7 @@ def objective_check(problems, plan, coefs, intercepts, scores):
                     weight.sum(),
                 )
         # as the steps see it: one row at a time, weights multiply; batches take them as repetitions
-        count = len(rows) if plan.batch_size == 1 else np.maximum(sums[:, 2], 1e-300)
+        count = len(rows) if plan.stochastic else np.maximum(sums[:, 2], 1e-300)
         here, zero = sums[:, 0] / count + penalties, sums[:, 1] / count
         if (here < 0.9 * zero).all():
             break

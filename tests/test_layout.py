@@ -28,6 +28,7 @@ FLOORS = (
         "patching",
         "model_selection",
         "linear_model",
+        "optimize",
         "display",
         "diagnosis",
     ),
@@ -36,7 +37,7 @@ FLOORS = (
     ("many",),
     ("training",),
     # the nouns, and how data and callbacks come in
-    ("losses", "penalties", "schedules", "compat", "data", "callbacks", "history"),
+    ("losses", "penalties", "optimizers", "schedules", "compat", "data", "callbacks", "history"),
     ("callback_support",),
     # the arithmetic: buffers and numbers
     ("reference", "kernels", "_checkout"),

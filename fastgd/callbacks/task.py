@@ -298,13 +298,14 @@ class FitTask:
         if kept is None or not result.n_iter:
             return replace(result, stop_reason=reason)
         epoch, weights = kept
-        coef, intercept, average_coef, average_intercept = weights[i][:4]
+        coef, intercept, average_coef, average_intercept, state = weights[i]
         return replace(
             result,
             coef=coef,
             intercept=intercept,
             average_coef=average_coef,
             average_intercept=average_intercept,
+            state=state,
             stop_reason=f"{reason} The weights of epoch {epoch} were restored.",
         )
 
