@@ -271,8 +271,8 @@ def check_saveable(estimator):
             pickle.dumps(value)
         except Exception as error:
             raise ValueError(
-                f"The fit cannot be saved: {name}={value!r} has no pickle ({error}). Functions must have a "
-                "name in a module; a lambda has none."
+                f"The fit cannot be saved: {name}={value!r} has no pickle ({error}). Functions must "
+                "have a name in a module; a lambda has none."
             ) from error
 
 
