@@ -230,6 +230,8 @@ def _smaller_steps(facts):
             "small eta0; LearningRateFinderDisplay shows which values are stable.",
             {"average": True},
         )
+    if not isinstance(model.learning_rate, str):
+        return "Let learning_rate begin with a tenth of its values.", {}
     smaller = float(f"{model.eta0 / 10:.3g}")
     return (
         f"Set eta0={smaller:g} instead of {model.eta0:g}; LearningRateFinderDisplay shows which values "

@@ -359,6 +359,16 @@ def test_other_data_and_parameters_are_refused(X, y_real, tmp_path):
         Checkpoint.load(tmp_path / "missing.ckpt")
 
 
+def test_what_no_file_can_hold_is_refused_at_once(X, y_real, tmp_path):
+    seen = []
+    model = SGDClassifier(class_weight={0: 1.0, 1: (unnamed := type("Half", (float,), {})(0.5))})
+    assert unnamed == 0.5
+    model.set_callbacks(Checkpoint(tmp_path / "fit.ckpt"), on_epoch(seen.append))
+    with pytest.raises(ValueError, match="The fit cannot be saved: class_weight="):
+        model.fit(X, y_real > 0)
+    assert not seen and not os.listdir(tmp_path)
+
+
 def test_partial_fit_is_saved_but_not_resumed(X, y_real, tmp_path):
     path = tmp_path / "fit.ckpt"
     model = SGDRegressor(random_state=0).set_callbacks(Checkpoint(path))

@@ -84,6 +84,7 @@ class Checkpoint(Callback):
             return
         self._fingerprint = fingerprint(X, y, (metadata or {}).get("sample_weight"))
         self._saved = None
+        check_saveable(estimator)
         if self.resumes and "{epoch}" not in self.path and os.path.exists(self.path):
             saved = read(self.path)
             check_same(estimator, saved, self._fingerprint, self.path)
@@ -251,11 +252,28 @@ def check_same(estimator, saved, data, path):
     before = saved["estimator"].get_params()
     for name, now in estimator.get_params().items():
         drawn = name == "random_state" and not isinstance(now, (int, np.integer))  # by the saved seed
-        if name not in MAY_CHANGE and not drawn and repr(now) != repr(before.get(name)):
+        if name not in MAY_CHANGE and not drawn and not alike(now, before.get(name)):
             raise ValueError(
                 f"The checkpoint {path} cannot be resumed: it was made with {name}={before.get(name)!r}, "
                 f"this fit has {name}={now!r}. Set the same, or remove the file to begin anew."
             )
+
+
+def alike(one, other):
+    """Whether two parameters are the same; objects and functions by what a pickle says of them."""
+    return repr(one) == repr(other) or pickle.dumps(one) == pickle.dumps(other)
+
+
+def check_saveable(estimator):
+    """Refuse parameters that no file can hold before any work is done."""
+    for name, value in estimator.get_params().items():
+        try:
+            pickle.dumps(value)
+        except Exception as error:
+            raise ValueError(
+                f"The fit cannot be saved: {name}={value!r} has no pickle ({error}). Functions must "
+                "have a name in a module; a lambda has none."
+            ) from error
 
 
 def fingerprint(X, y, sample_weight):
