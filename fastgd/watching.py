@@ -44,7 +44,7 @@ def train_watched(problems, plan, order, task, describe):
         order.advance()
 
     def attributes():
-        steps = training.epoch * (order.count if plan.batch_size == 1 else training.steps)
+        steps = training.epoch * (order.count if plan.stochastic else training.steps)
         return describe(training.weights(), steps)
 
     def tell(k, of):

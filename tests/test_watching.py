@@ -48,6 +48,15 @@ KINDS = {
     "classes in one pass": (SGDClassifier("log_loss"), "three"),
     "classes one by one": (SGDClassifier("log_loss", penalty="l1"), "three"),
     "stopping classes": (SGDClassifier("log_loss", tol=0.1, n_iter_no_change=2), "three"),
+    "adam": (SGDClassifier("log_loss", optimizer="adam", batch_size=8), "two"),
+    "averaged": (SGDRegressor(optimizer="averaged", learning_rate="constant", eta0=0.1), "real"),
+    "schedule free": (SGDRegressor(optimizer="schedule_free_adam", batch_size=4), "real"),
+    "momentum, classes": (
+        SGDClassifier(
+            "log_loss", optimizer="momentum", learning_rate="constant", eta0=0.02, batch_size=4
+        ),
+        "three",
+    ),
     "softmax": (SGDClassifier("log_loss", multi_class="multinomial"), "three"),
     "early stopping": (SGDClassifier("log_loss", early_stopping=True, n_iter_no_change=8), "two"),
     "one class": (SGDOneClassSVM(), "real"),

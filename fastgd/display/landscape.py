@@ -67,7 +67,7 @@ class Landscape:
         self.X = X[self.rows]
         self.weight = row_weights(self.problem, self.rows).astype(np.float64)
         # as the steps see it: single rows multiply, batches take weights as repetitions
-        self.count = len(self.rows) if self.plan.batch_size == 1 else self.weight.sum()
+        self.count = len(self.rows) if self.plan.stochastic else self.weight.sum()
 
     def raw(self, coef, intercept):
         """Raw predictions of the sample, float64; of a softmax with a column per class."""
