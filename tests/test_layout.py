@@ -35,7 +35,7 @@ FLOORS = (
     # how models are trained
     ("watching",),
     ("many",),
-    ("training",),
+    ("training", "solvers"),
     # the nouns, and how data and callbacks come in
     ("losses", "penalties", "optimizers", "schedules", "compat", "data", "callbacks", "history"),
     ("callback_support",),

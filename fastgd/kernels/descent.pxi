@@ -37,7 +37,7 @@ cdef class Descent:
     cdef Model model
     cdef void *z               # weights and penalties of one CSR row
     cdef void *s
-    cdef void *g               # gradient of a dense batch
+    cdef void *g               # gradient of a batch
     cdef double *pulls         # of the rows of a CSR batch
     cdef idx pulls_size
     cdef void *block           # converted integer rows, their targets and weights

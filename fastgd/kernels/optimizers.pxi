@@ -147,7 +147,7 @@ def update_rules():
     ]
 
 
-cdef inline double *average_or_point(Updates u, Model *m) noexcept nogil:
+cdef inline double *point_of_intercept(Updates u, Model *m) noexcept nogil:
     """The intercept of the point where gradients are taken."""
     return &u.progress().slots[0] if RULE_TABLE[u.rule.kind].two else &m.intercept
 
@@ -205,13 +205,15 @@ cdef void dense_updates(Model *m, const Recipe *r, Updates u, const X *x, const 
     cdef const W *point = <const W *> (slot(u, 0) if RULE_TABLE[u.rule.kind].two else w)
     cdef double total, answer = m.intercept
     cdef Batch b
-    m.intercept = average_or_point(u, m)[0]
+    cdef uint64_t before = flush()
+    m.intercept = point_of_intercept(u, m)[0]
     for k in range(batches):
         first = k * size
         batch = min(size, n - first)
         total = dense_pulls(m, r, &b, x, integers, d, y, weight, point, g, order, first, batch, n, near, 1.0)
         step_on_batch(m, r, u, w, g, d, total, batch, rates[k * stride], &answer, False)
     m.intercept = answer
+    unflush(before)
 
 
 cdef void catch_up(Updates u, W *w, idx j) noexcept nogil:
@@ -254,7 +256,8 @@ cdef void csr_updates(Model *m, const Recipe *r, Updates u, const X *x, const I 
     cdef Lazy *lazy = &u.lazy
     cdef double total, answer = m.intercept
     cdef Batch b
-    m.intercept = average_or_point(u, m)[0]
+    cdef uint64_t before = flush()
+    m.intercept = point_of_intercept(u, m)[0]
     if some:
         lazy.now = 0
         lazy.rates[0] = 0
@@ -299,6 +302,7 @@ cdef void csr_updates(Model *m, const Recipe *r, Updates u, const X *x, const I 
     if some:
         all_catch_up(u, w, d)
     m.intercept = answer
+    unflush(before)
 
 
 def largest(gradient, x=None, low=None, high=None):
