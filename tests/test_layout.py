@@ -34,7 +34,7 @@ FLOORS = (
     # how models are trained
     ("watching",),
     ("many",),
-    ("training",),
+    ("training", "solvers"),
     # the nouns, and how data and callbacks come in
     ("losses", "penalties", "schedules", "compat", "data", "callbacks", "history"),
     ("callback_support",),
