@@ -371,6 +371,11 @@ class Band:
             return {name: [row[k, 0] for row in self.seen] for k, name in enumerate(self._columns(0))}
         return {name: [row[k] for row in self.seen] for k, name in enumerate(self._columns(0))}
 
+    def latest(self):
+        """The last row of `history`."""
+        row = self.seen[-1][:, 0] if len(self.plans) == 1 else self.seen[-1]
+        return dict(zip(self._columns(0), row, strict=False))
+
     def running_loss(self):
         """Mean losses of this epoch's rows so far, of shape (models,); NaN after a model's end."""
         losses = np.full(len(self.plans), np.nan)

@@ -9,7 +9,7 @@ have the methods of `training.Training`, which is all that callbacks reach: thro
 
 import numpy as np
 
-from .history import side_by_side
+from .history import latest_of, side_by_side
 from .many import Band, together
 from .training import FitResult, Overflow, Training, untrained
 
@@ -138,6 +138,9 @@ class OneByOne:
 
     def history(self):
         return side_by_side([training.history for training in self.trainings])
+
+    def latest(self):
+        return latest_of([training.history for training in self.trainings], self.epoch)
 
     def running_loss(self):
         return np.array([training.run.running_loss() for training in self.trainings])

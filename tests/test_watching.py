@@ -110,6 +110,9 @@ def test_what_is_told_is_what_is_left(kind, X):
 
     def look(info):
         told.append({name: np.array(values[-1]) for name, values in info.history.items()})
+        assert info.latest.keys() == told[-1].keys()
+        for name, value in info.latest.items():
+            assert_array_equal(value, told[-1][name])
         shorter = make(max_iter=info.epoch).fit(X, y)
         assert_array_equal(solution(info.fitted_estimator), solution(shorter))
 

@@ -125,13 +125,13 @@ class EarlyStopping(Callback):
 
     def _score(self, info):
         if self.X_val is None:
-            column = info.history.get(self.monitor)
-            if column is None:
+            latest = info.latest
+            if self.monitor not in latest:
                 raise ValueError(
                     f"monitor={self.monitor!r} is no column of the history, which has "
-                    f"{', '.join(info.history)}."
+                    f"{', '.join(latest)}."
                 )
-            return float(np.nanmean(column[-1])) * (1 if self._rises() else -1)
+            return float(np.nanmean(latest[self.monitor])) * (1 if self._rises() else -1)
         scorer = check_scoring(info.estimator, self.scoring)
         weight = {} if self.sample_weight_val is None else {"sample_weight": self.sample_weight_val}
         return float(scorer(info.fitted_estimator, self.X_val, self.y_val, **weight))

@@ -90,7 +90,7 @@ class DivergenceGuard(Callback):
     def epoch_end(self, info):
         """Look at the epoch's loss."""
         loss = info.loss
-        self._rate = float(np.nanmax(info.history.get("learning_rate", [np.nan])[-1]))
+        self._rate = float(np.nanmax(info.latest.get("learning_rate", np.nan)))
         if self._look(info, loss):
             return True
         if self._first is None:

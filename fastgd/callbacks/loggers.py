@@ -30,7 +30,7 @@ class _Logger(Callback):
 
     def epoch_end(self, info):
         """Write the epoch."""
-        columns = {name: np.ravel(values[-1]).tolist() for name, values in info.history.items()}
+        columns = {name: np.ravel(values).tolist() for name, values in info.latest.items()}
         self._write(info.epoch, columns)
         self._file.flush()
 

@@ -390,12 +390,21 @@ class Epoch:
         return self._history
 
     @property
+    def latest(self):
+        """The last entry of each column of the history; it costs the same however long that is."""
+        training = None if self._task is None else self._task._training
+        if training is not None:
+            return training.latest()
+        return {name: column[-1] for name, column in self.history.items() if len(column)}
+
+    @property
     def loss(self):
         """Mean loss of the epoch's rows so far, each before its step; the mean of several models."""
         if self.segment < self.n_segments:
-            return float(np.nanmean(self._task._training.running_loss()))
-        losses = self.history.get("loss")
-        return float(np.nanmean(losses[-1])) if losses is not None and len(losses) else np.nan
+            losses = self._task._training.running_loss()
+        else:
+            losses = self.latest.get("loss", np.nan)
+        return float(np.nanmean(losses)) if np.isfinite(losses).any() else np.nan
 
     @property
     def complete(self):
