@@ -270,10 +270,10 @@ def test_an_interruption_at_any_line_leaves_a_valid_model_or_none(
 
 
 @pytest.mark.parametrize("after", [1, 5])
-@pytest.mark.parametrize("kind_of_layout", ["dense", "csr64"])
+@pytest.mark.parametrize("kind_of_layout", ["dense", "csr64", "float32"])
 def test_a_resumed_fit_has_the_same_bits(kind, after, kind_of_layout, X, tmp_path):
     make, y = kind
-    X = layout(X, kind_of_layout)
+    X = X.astype(np.float32) if kind_of_layout == "float32" else layout(X, kind_of_layout)
     path = tmp_path / "fit.ckpt"
     whole = make().fit(X, y)
 
