@@ -225,14 +225,64 @@ print("fine")
     assert done.stdout.strip() == "fine", done.stderr
 
 
+def interrupted_at_line(model, X, y, count):
+    """Fit, with Ctrl-C at the count-th line that the epoch loops execute; whether it got that far."""
+    seen = 0
+
+    def trace(frame, event, arg):
+        nonlocal seen
+        if frame.f_globals.get("__name__") not in LOOPS:
+            return None
+        if event == "line":
+            seen += 1
+            if seen == count:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return trace
+
+    sys.settrace(trace)
+    try:
+        model.fit(X, y)
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(None)
+    return False
+
+
+LOOPS = ("fastgd.training", "fastgd.many", "fastgd.watching", "fastgd.callbacks.task")
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_an_interruption_at_any_line_leaves_a_valid_model_or_none(
+    kind, watched, X, y_two, short_segments
+):
+    make, y = kind
+    length, trained = 1, 0
+    while True:
+        model = make(max_iter=2)
+        if watched:
+            model.set_callbacks(on_segment(lambda info: False))
+        if not interrupted_at_line(model, X, y, length):
+            break
+        if hasattr(model, "coef_"):
+            trained += 1
+            assert np.isfinite(solution(model)).all() and len(model.predict(X)) == len(X)
+            assert len(model.history_["loss"]) == model.n_iter_ <= 2
+        else:
+            assert not hasattr(model, "history_") and not hasattr(model, "n_features_in_")
+        length += 1 + length // 25
+    assert trained > 5
+
+
 # -- resuming --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("after", [1, 5])
-@pytest.mark.parametrize("kind_of_layout", ["dense", "csr64"])
+@pytest.mark.parametrize("kind_of_layout", ["dense", "csr64", "float32"])
 def test_a_resumed_fit_has_the_same_bits(kind, after, kind_of_layout, X, tmp_path):
     make, y = kind
-    X = layout(X, kind_of_layout)
+    X = X.astype(np.float32) if kind_of_layout == "float32" else layout(X, kind_of_layout)
     path = tmp_path / "fit.ckpt"
     whole = make().fit(X, y)
 
