@@ -23,26 +23,26 @@ namespace {
 
 enum { MAX_SLOTS = 3, CHUNK = 512 };
 
-/* Until `unflush`, numbers below the normal range count as zero on this thread. Moments and averages of
- * columns that are seldom there decay into that range, where each operation takes a hundred times as long. */
+/* Until `denormals_back`, numbers below the normal range count as zero on this thread. Moments and averages
+ * of columns that are seldom there decay into that range, where an operation takes a hundred times as long. */
 #if defined(__SSE2__) || defined(_M_X64)
-inline uint64_t flush() {
+inline uint64_t denormals_off() {
     const unsigned before = _mm_getcsr();
     _mm_setcsr(before | 0x8040);
     return before;
 }
-inline void unflush(uint64_t before) { _mm_setcsr((unsigned)before); }
+inline void denormals_back(uint64_t before) { _mm_setcsr((unsigned)before); }
 #elif defined(__aarch64__) && defined(__GNUC__)
-inline uint64_t flush() {
+inline uint64_t denormals_off() {
     uint64_t before;
     __asm__ volatile("mrs %0, fpcr" : "=r"(before));
     __asm__ volatile("msr fpcr, %0" : : "r"(before | (1u << 24)));
     return before;
 }
-inline void unflush(uint64_t before) { __asm__ volatile("msr fpcr, %0" : : "r"(before)); }
+inline void denormals_back(uint64_t before) { __asm__ volatile("msr fpcr, %0" : : "r"(before)); }
 #else
-inline uint64_t flush() { return 0; }
-inline void unflush(uint64_t) {}
+inline uint64_t denormals_off() { return 0; }
+inline void denormals_back(uint64_t) {}
 #endif
 
 /* The rule and its parameters; first, second: momenta or decay rates, in the order of the Python class. */
@@ -465,7 +465,7 @@ inline void train_step(const UpdateRule &r, const Pace<double> &p, const Force<W
 template <typename W>
 inline void free_step(const UpdateRule &r, const Pace<double> &p, double factor, W *w, const W *g, W *s0, W *s1, W *s2,
                       const W *low, const W *high, idx d) {
-    const uint64_t before = flush();
+    const uint64_t before = denormals_off();
     const Pace<W> q = narrowed<W>(p);
     const Force<W> f = {1, 0, 0, (W)r.clip_value};
 #define FASTGD_DO(id, type, name)                                                                     \
@@ -475,7 +475,7 @@ inline void free_step(const UpdateRule &r, const Pace<double> &p, double factor,
         break;
     FASTGD_CALL(FASTGD_DO)
 #undef FASTGD_DO
-    unflush(before);
+    denormals_back(before);
 }
 
 template <typename W>

@@ -205,7 +205,7 @@ cdef void dense_updates(Model *m, const Recipe *r, Updates u, const X *x, const 
     cdef const W *point = <const W *> (slot(u, 0) if RULE_TABLE[u.rule.kind].two else w)
     cdef double total, answer = m.intercept
     cdef Batch b
-    cdef uint64_t before = flush()
+    cdef uint64_t before = denormals_off()
     m.intercept = point_of_intercept(u, m)[0]
     for k in range(batches):
         first = k * size
@@ -213,7 +213,7 @@ cdef void dense_updates(Model *m, const Recipe *r, Updates u, const X *x, const 
         total = dense_pulls(m, r, &b, x, integers, d, y, weight, point, g, order, first, batch, n, near, 1.0)
         step_on_batch(m, r, u, w, g, d, total, batch, rates[k * stride], &answer, False)
     m.intercept = answer
-    unflush(before)
+    denormals_back(before)
 
 
 cdef void catch_up(Updates u, W *w, idx j) noexcept nogil:
@@ -256,7 +256,7 @@ cdef void csr_updates(Model *m, const Recipe *r, Updates u, const X *x, const I 
     cdef Lazy *lazy = &u.lazy
     cdef double total, answer = m.intercept
     cdef Batch b
-    cdef uint64_t before = flush()
+    cdef uint64_t before = denormals_off()
     m.intercept = point_of_intercept(u, m)[0]
     if some:
         lazy.now = 0
@@ -302,7 +302,7 @@ cdef void csr_updates(Model *m, const Recipe *r, Updates u, const X *x, const I 
     if some:
         all_catch_up(u, w, d)
     m.intercept = answer
-    unflush(before)
+    denormals_back(before)
 
 
 def largest(gradient, x=None, low=None, high=None):

@@ -111,8 +111,8 @@ cdef extern from "optimizers.h" namespace "fastgd" nogil:
     cdef cppclass Pace[V]:
         pass
 
-    uint64_t flush()
-    void unflush(uint64_t before)
+    uint64_t denormals_off()
+    void denormals_back(uint64_t before)
 
     cdef cppclass Force[V]:
         V share, l2, l1, limit
