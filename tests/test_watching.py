@@ -421,6 +421,15 @@ def test_other_data_and_parameters_are_refused(X, y_real, tmp_path):
         Checkpoint.load(tmp_path / "missing.ckpt")
 
 
+def test_another_validation_split_is_refused(X, y_two, tmp_path):
+    path = tmp_path / "fit.ckpt"
+    model = SGDClassifier("log_loss", early_stopping=True, max_iter=3, tol=None, random_state=None)
+    model.set_callbacks(Checkpoint(path)).fit(X, y_two)
+    with pytest.raises(ValueError, match="holds out other rows than in the run that was saved"):
+        for _ in range(5):  # each draws a split of its own
+            Checkpoint.resume(path, X, y_two, max_iter=5)
+
+
 def test_what_no_file_can_hold_is_refused_at_once(X, y_real, tmp_path):
     seen = []
     model = SGDClassifier(class_weight={0: 1.0, 1: (unnamed := type("Half", (float,), {})(0.5))})
