@@ -639,6 +639,9 @@ OPTIMIZERS = {
 }
 
 
+_PLAIN = SGD()
+
+
 def make_optimizer(optimizer):
     """The checked rule of a name or an object.
 
@@ -659,6 +662,8 @@ def make_optimizer(optimizer):
     """
     if isinstance(optimizer, UpdateRule):
         return optimizer.check()
+    if optimizer == "sgd":  # short fits ask often
+        return _PLAIN
     if not isinstance(optimizer, str):
         raise TypeError(
             f"optimizer={optimizer!r} is neither a name nor a rule of fastgd.optimizers, such as Adam()."

@@ -50,6 +50,7 @@ class Schedule(BaseEstimator):
     """What all schedules share."""
 
     _limits = {}  # parameter -> (least, most, whether least itself is excluded)
+    _plain = False  # no `steps`, and made of no other schedule
 
     @classmethod
     def _get_param_names(cls):
@@ -79,7 +80,7 @@ class Schedule(BaseEstimator):
 
     def over(self, steps):
         """The schedule over so many steps where it has None, in schedules that it is made of, too."""
-        return self._with("steps", int(steps))
+        return self if self._plain else self._with("steps", int(steps))
 
     def _with(self, name, value):
         changed = {}
@@ -164,6 +165,7 @@ class Constant(Schedule):
     """
 
     _limits = {"eta0": RATE}
+    _plain = True
 
     def __init__(self, eta0=None):
         self.eta0 = eta0
@@ -183,6 +185,7 @@ class InvScaling(Schedule):
     """
 
     _limits = {"eta0": RATE, "power_t": (-inf, inf, True)}
+    _plain = True
 
     def __init__(self, eta0=None, power_t=0.5):
         self.eta0 = eta0
@@ -217,6 +220,7 @@ class Optimal(Schedule):
     """
 
     _limits = {"alpha": RATE, "steepest": (-inf, inf, True)}
+    _plain = True
 
     def __init__(self, alpha=0.0001, steepest=1.0):
         self.alpha = alpha
