@@ -20,14 +20,19 @@ if _PathFinder.find_spec("_cpu", [f"{__path__[0]}/kernels"]) is None:  # sources
 
 # Where each public name lives.
 _HOMES = {
+    "DescentPathDisplay": "display",
+    "LearningRateFinderDisplay": "display",
     "LogisticRegression": "linear_model",
     "LogisticRegressionCV": "linear_model",
     "Optimizer": "optimize",
+    "RegularizationPathDisplay": "display",
     "SGDClassifier": "linear_model",
     "SGDClassifierCV": "linear_model",
     "SGDOneClassSVM": "linear_model",
     "SGDRegressor": "linear_model",
     "SGDRegressorCV": "linear_model",
+    "TrainingCurveDisplay": "display",
+    "diagnose": "diagnosis",
     "minimize": "optimize",
     "patch_sklearn": "patching",
     "show_config": "config",

@@ -20,8 +20,20 @@ TOP_LEVEL = {
 # From the top down.  A module imports from its own floor and from those below.
 FLOORS = (
     # what users call
-    ("__init__", "__main__", "config", "demo", "patching", "model_selection", "linear_model", "optimize"),
+    (
+        "__init__",
+        "__main__",
+        "config",
+        "demo",
+        "patching",
+        "model_selection",
+        "linear_model",
+        "optimize",
+        "display",
+        "diagnosis",
+    ),
     # how models are trained
+    ("watching",),
     ("many",),
     ("training", "solvers"),
     # the nouns, and how data and callbacks come in

@@ -147,6 +147,23 @@ cdef class Descent:
     def t(self, double value):
         self.model.t = value
 
+    @property
+    def numbers(self):
+        """All scalars of the model, for one that goes on from here with copies of the buffers."""
+        return [(<double *> &self.model)[k] for k in range(sizeof(Model) // sizeof(double))]
+
+    @numbers.setter
+    def numbers(self, list values):
+        if len(values) != sizeof(Model) // sizeof(double):
+            raise ValueError("The kernels need all scalars of a model, as they gave them.")
+        for k in range(len(values)):
+            (<double *> &self.model)[k] = values[k]
+
+    @property
+    def loss_sum(self):
+        """Sum of the losses of the epoch's rows so far."""
+        return self.model.loss_sum
+
     cdef void forget(self) noexcept nogil:
         self.model.loss_sum = self.model.penalty_sum = 0
 

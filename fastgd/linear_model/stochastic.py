@@ -14,7 +14,7 @@ model; `t_` counts steps.
 import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, wraps
 from numbers import Integral, Real
 
@@ -54,11 +54,12 @@ from ..data import (
 from ..history import joined, stacked
 from ..kernels import kernels
 from ..losses import LOSSES
-from ..many import train_all, train_one
+from ..many import train_all
 from ..optimizers import OPTIMIZERS, UpdateRule, make_optimizer
 from ..penalties import PENALTIES, strengths
 from ..schedules import SCHEDULES, Schedule, make_schedule
-from ..training import Overflow, Plan, Problem, objective_check, untrained
+from ..training import Overflow, Plan, Problem, objective_check
+from ..watching import train_watched
 
 __all__ = ["SGDClassifier", "SGDOneClassSVM", "SGDRegressor"]
 
@@ -355,9 +356,7 @@ class _Descending(CallbackSupportMixin):
         """Train the models of a job and set what they leave behind."""
         metadata = {"sample_weight": job.sample_weight}
         n_jobs = getattr(self, "n_jobs", None)
-        with fit_task(
-            self, job.plan.max_iter * len(job.problems), X=job.X, y=job.y, metadata=metadata
-        ) as task:
+        with fit_task(self, job.plan.max_iter, X=job.X, y=job.y, metadata=metadata) as task:
             if task.active:
                 results = self._train_watched(job, task)
             else:
@@ -367,26 +366,19 @@ class _Descending(CallbackSupportMixin):
         return self
 
     def _train_watched(self, job, task):
-        """One model after another, for callbacks; what `train` returns of each."""
-        coefs, intercepts = job.coef.copy(), job.intercept.copy()
-        results = []
-        for i, problem in enumerate(job.problems):
+        """The models of a job in step, for callbacks."""
+        facts = {"seed": job.seed, "training": job.training, "partial": job.partial}
+        job.seed = task.resumed_seed(facts)
 
-            def snapshot(coef, intercept, i=i):
-                coefs[i], intercepts[i] = coef, intercept
-                return job.describe(coefs.copy(), intercepts.copy())
+        def describe(weights, steps):
+            averaged = job.plan.average and job.plan.average <= job.problems[0].t - 1 + steps
+            chosen = [own[2:4] if averaged else own[:2] for own in weights]
+            coef = np.concatenate([np.atleast_2d(own[0]) for own in chosen])
+            intercept = np.concatenate([np.atleast_1d(own[1]) for own in chosen])
+            return job.describe(coef, intercept.astype(coef.dtype))
 
-            if any(result.failure for result in results):
-                results.append(untrained(problem))
-                continue
-            # once a callback has asked to stop, an epoch for each model that waits makes a valid whole
-            stopped = any(result.stopped for result in results)
-            plan = replace(job.plan, max_iter=1) if stopped else job.plan
-            try:
-                results.append(train_one(problem, plan, job.make_order(problem), task, snapshot))
-            except Overflow as error:
-                return [*results, error]
-        return results
+        order = job.make_order(job.problems[0])
+        return train_watched(job.problems, job.plan, order, task, describe)
 
     def _conclude(self, job, results):
         """Results to attributes, errors and warnings."""
