@@ -33,7 +33,7 @@ from .moments import column_stats, moments
 from .objective import Certificate
 from .progress import Progress
 
-__all__ = ["Quadratic", "merged", "on_moments", "solve", "solve_each"]
+__all__ = ["Quadratic", "merged", "on_moments", "path_on_moments", "solve", "solve_each"]
 
 EPS = np.finfo(np.float64).eps
 MAX_ITER = 100_000  # epochs of coordinate descent
@@ -398,6 +398,43 @@ def _order(d, goal):
     if not goal.shuffle:
         return None
     return np.random.default_rng(goal.random_state).permutation(d).astype(np.int64)
+
+
+def path_on_moments(stats, alphas, l1_ratio, positive, goal):
+    """Solutions for falling strengths of the penalties, each begun at the one before.
+
+    Parameters
+    ----------
+    stats : Centred
+        Of one target.
+    alphas : ndarray of shape (k,)
+        From large to small: l1 = alpha l1_ratio, l2 = alpha (1 - l1_ratio).
+    l1_ratio : float
+    positive : bool
+    goal : Goal
+        `max_iter` is per strength, `max_time` for all of them.
+
+    Returns
+    -------
+    coefs : ndarray of shape (k, d), gaps : ndarray of shape (k,), relative to the objectives
+    """
+    d = len(stats.A)
+    b, c = np.ascontiguousarray(stats.B[:, 0]), float(stats.c[0])
+    coefs, gaps = np.zeros((len(alphas), d)), np.zeros(len(alphas))
+    order = _order(d, goal)
+    progress = Epochs(goal)
+    progress.begin(0.5 * c)
+    Q = stats.A.copy()
+    diagonal = stats.A.diagonal().copy()
+    w = np.zeros(d)
+    for i, alpha in enumerate(alphas):
+        l2 = float(alpha * (1.0 - l1_ratio))
+        np.fill_diagonal(Q, diagonal + l2)
+        problem = Quadratic(Q, b, c, float(alpha * l1_ratio), l2, positive, order)
+        progress.epochs = 0
+        w, value, gap, _ = problem.minimise(w, progress.limit, progress)
+        coefs[i], gaps[i] = w, progress.relative(gap, value) if gap > progress.limit(value) else 0.0
+    return coefs, gaps
 
 
 # -- working sets -----------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from ..kernels import kernels
 from .moments import blocks_of, column_stats, moments, sample_mean
 from .progress import Progress
 
-__all__ = ["Spectrum", "leave_one_out", "singular_values", "solve"]
+__all__ = ["Problem", "Spectrum", "leave_one_out", "least_squares", "relative_weights", "solve"]
 
 EPS = np.finfo(np.float64).eps
 WELL_CONDITIONED = 1e-10  # reciprocal condition of scaled normal equations that Cholesky may solve
@@ -50,7 +50,24 @@ def solve(objective, goal, start=None):
     -------
     Solution
     """
+    return _solve(Problem(objective), goal, start)
+
+
+def least_squares(objective, goal):
+    """The same without penalties on dense X, with what it has learnt of the rank.
+
+    Returns
+    -------
+    Solution, rank : int, singular_values : ndarray of shape (min(n, d),)
+        Of the centred rows, multiplied by the roots of their relative weights.
+    """
     problem = Problem(objective)
+    solution = _solve(problem, goal, None)
+    values = np.zeros(0) if problem.singular is None else problem.singular()
+    return solution, problem.rank, problem.root_scale * values[: min(problem.n, problem.d)]
+
+
+def _solve(problem, goal, start):
     if problem.sparse and not _gram_pays(problem):
         progress = Progress("gram", goal, MAX_ITER)
         try:
@@ -78,6 +95,9 @@ class Problem:
         self.y = np.ascontiguousarray(y[:, None] if self.one else y)
         self.targets = self.y.shape[1]
         self.weight = relative_weights(objective.weight)
+        largest = 1.0 if objective.weight is None else float(objective.weight.max())
+        self.root_scale = largest**0.5  # of the weights that were divided away
+        self.rank, self.singular = None, None  # set by the solution: a number, and a function
         self.fit_intercept = objective.fit_intercept
         self.l2 = np.broadcast_to(np.asarray(objective.l2, dtype=np.float64), (self.targets,))
         self.cutoff = rank_cutoff(self.X.dtype)
@@ -113,6 +133,7 @@ def _by_moments(problem, progress):
         system = Normal(stats.A, l2, problem.cutoff)
         if l2 == 0 and system.doubtful:
             system = Triangle(problem, stats)
+        problem.rank, problem.singular = system.rank, lambda: system.singular_values(stats)
         coef[chosen], left = system.solve(stats.B[:, chosen])
         value += left
     finish(problem, stats, coef, value, progress)
@@ -178,6 +199,15 @@ class Normal:
         self.values, self.vectors = values[~null], vectors[:, ~null]
         self.null = vectors[:, null]
 
+    @property
+    def rank(self):
+        full = self.d if self.null is None else len(self.values)
+        return int(full - self.empty.sum())
+
+    def singular_values(self, stats):
+        values = np.linalg.eigvalsh(self.A * stats.total)
+        return np.sqrt(np.maximum(values[::-1], 0.0))
+
     def apply(self, right):
         """The (pseudo-)inverse of the scaled system times `right`, of shape (d, k)."""
         if self.factor is not None:
@@ -233,6 +263,13 @@ class Triangle:
         largest = self.values[0] if len(self.values) else 0.0
         self.kept = self.values > problem.cutoff * max(problem.n, d) ** 0.5 * largest
 
+    @property
+    def rank(self):
+        return int(self.kept.sum())
+
+    def singular_values(self, stats):
+        return np.linalg.svd(self.R / self.scale, compute_uv=False)
+
     def solve(self, B):
         """Coefficients of shape (n_targets, d), and zero: the decrement is below rounding."""
         targets = [int(np.flatnonzero((self.stats.B == B[:, [k]]).all(axis=0))[0]) for k in range(B.shape[1])]
@@ -265,7 +302,8 @@ def _by_kernel(problem, progress):
         chosen = np.flatnonzero(problem.l2 == l2)
         dual = _dual(K, l2 * total, y[:, chosen])
         if dual is None:
-            coef[chosen] = _least_norm(Z, y[:, chosen], problem.cutoff)
+            coef[chosen], singular, problem.rank = _least_norm(Z, y[:, chosen], problem.cutoff)
+            problem.singular = lambda: singular
         else:
             coef[chosen] = (Z.T @ dual).T
             if l2 > 0:  # a step of refinement: what the dual system left over
@@ -328,7 +366,7 @@ def _dual(K, shift, y):
 def _least_norm(Z, y, cutoff):
     left, values, right = np.linalg.svd(Z, full_matrices=False)
     kept = values > cutoff * max(Z.shape) ** 0.5 * (values[0] if len(values) else 0.0)
-    return ((left[:, kept].T @ y) / values[kept, None]).T @ right[kept]
+    return ((left[:, kept].T @ y) / values[kept, None]).T @ right[kept], values, int(kept.sum())
 
 
 # -- sparse and wide -----------------------------------------------------------------------------------
@@ -597,9 +635,3 @@ def _over(errors, share):
     """errors / share; a row that alone decides its own fit, or has no weight, keeps a finite error."""
     small = share <= EPS
     return np.where(small, 0.0 if small.all() else errors, errors) / np.where(small, 1.0, share)
-
-
-def singular_values(stats, d, n):
-    """Singular values of the centred rows times the roots of their weights, largest first."""
-    values = np.linalg.eigvalsh(stats.A * stats.total)
-    return np.sqrt(np.maximum(values[::-1], 0.0))[: min(d, n)]
