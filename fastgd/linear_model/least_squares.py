@@ -23,6 +23,7 @@ from .. import __version__
 from ..compat import Interval, StrOptions, callers_level, check_sample_weight, fit_context
 from ..data import validated
 from ..solvers import coordinate, gram
+from ..solvers.moments import TooLarge
 from ..solvers.objective import Goal, Objective
 
 __all__ = ["ElasticNet", "Lasso", "LinearRegression", "Ridge"]
@@ -207,7 +208,10 @@ class LinearRegression(Solved, _LinearRegression):
             For bad input, and for values whose squares overflow.
         """
         if self.positive and sp.issparse(X):
-            raise TypeError("Sparse data was passed, but dense data is required: positive=True needs dense X.")
+            raise TypeError(
+                "Sparse data was passed for X, but dense data is required. With positive=True, convert it by "
+                "X.toarray()."
+            )
         X, y = self._read(X, y)
         weight = self._row_weights(sample_weight, X)
         objective = Objective(
@@ -579,14 +583,10 @@ class ElasticNet(Solved, _ElasticNet):
         if settings["shuffle"]:
             settings["random_state"] = int(check_random_state(self.random_state).randint(MAX_INT))
         goal = self._goal(self.tol, self.max_iter, **settings)
-        if objective.l1 == 0 and not self.positive:
-            solutions = [gram.solve(objective, goal)]
-            solution = solutions[0]
-            targets = 1 if y.ndim == 1 else y.shape[1]
-            solutions *= targets
-        else:
-            solutions = coordinate.solve_each(objective, goal, self._starts(X, y))
-            solution = solutions[0] if y.ndim == 1 else coordinate.merged(solutions)
+        try:
+            solutions, solution = self._solutions(objective, goal)
+        except TooLarge as error:
+            raise ValueError(f"{DIVERGED} {error}") from None
         gaps = [one.certificate.value for one in solutions]
         counts = [one.n_iter for one in solutions]
         single = len(solutions) == 1
@@ -601,6 +601,15 @@ class ElasticNet(Solved, _ElasticNet):
         )
         return self
 
+    def _solutions(self, objective, goal):
+        """The solution for each target, and one for all."""
+        X, y = objective.X, objective.y
+        if objective.l1 == 0 and not self.positive:
+            solution = gram.solve(objective, goal)
+            return [solution] * (1 if y.ndim == 1 else y.shape[1]), solution
+        solutions = coordinate.solve_each(objective, goal, self._starts(X, y))
+        return solutions, solutions[0] if y.ndim == 1 else coordinate.merged(solutions)
+
     def _starts(self, X, y):
         """(coef, intercept) of each target from the previous fit, for a warm start."""
         if not self.warm_start or not hasattr(self, "coef_"):
@@ -612,7 +621,7 @@ class ElasticNet(Solved, _ElasticNet):
                 f"warm_start=True begins at the coefficients of the previous fit, of shape {coef.shape}, but the "
                 f"data need {(targets, X.shape[1])}. Set warm_start=False, or fit a new estimator."
             )
-        intercept = np.broadcast_to(np.ravel(self.intercept_), (targets,))
+        intercept = np.broadcast_to(np.ravel(getattr(self, "intercept_", 0.0)), (targets,))
         return list(zip(coef, intercept, strict=True))
 
     def _check_precomputed(self, X, weight, check):

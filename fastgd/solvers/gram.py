@@ -29,6 +29,7 @@ __all__ = ["Problem", "Spectrum", "leave_one_out", "least_squares", "relative_we
 EPS = np.finfo(np.float64).eps
 WELL_CONDITIONED = 1e-10  # reciprocal condition of scaled normal equations that Cholesky may solve
 MAX_ITER = 10_000  # of conjugate gradients
+DENSE_ENOUGH = 1_000_000  # values of a wide sparse X that is small enough to be worked on as a dense one
 HEAVY = 200  # columns in the exact block of the preconditioner
 LOOK_BACK = 4  # iterations of conjugate gradients that tell the error before them
 FOLD_BYTES = 1 << 22  # of rows whose leverages are computed at a time
@@ -68,7 +69,8 @@ def least_squares(objective, goal):
 
 
 def _solve(problem, goal, start):
-    if problem.sparse and not _gram_pays(problem):
+    wide = problem.d > problem.n and (not problem.sparse or problem.n * problem.d <= DENSE_ENOUGH)
+    if problem.sparse and not wide and not _gram_pays(problem):
         progress = Progress("gram", goal, MAX_ITER)
         try:
             _conjugate_gradients(problem, goal, start, progress)
@@ -76,7 +78,7 @@ def _solve(problem, goal, start):
             progress.interrupted(error)
         return progress.solution()
     progress = Progress("gram", goal, 1)
-    if problem.d > problem.n and not problem.sparse:
+    if wide:
         _by_kernel(problem, progress)
     else:
         _by_moments(problem, progress)
@@ -222,7 +224,7 @@ class Normal:
         W = self.apply(B * scale) * scale
         # one step of refinement; what it would take off after it is what is left
         W += self.apply((B - self.A @ W - self.l2 * W) * scale) * scale
-        if self.null is not None and self.null.shape[1] and self.l2 == 0:
+        if self.null is not None and self.null.shape[1]:  # a penalty there is below rounding
             W = without(W, self.null * scale)
         W[self.empty] = 0.0
         right = (B - self.A @ W - self.l2 * W) * scale

@@ -20,12 +20,16 @@ from scipy.linalg.blas import dsyrk
 from ..data import make_rows
 from ..kernels import kernels
 
-__all__ = ["Centred", "Moments", "add_products", "blocks_of", "column_stats", "gather", "moments", "sample_mean"]
+__all__ = ["Centred", "Moments", "TooLarge", "add_products", "blocks_of", "column_stats", "gather", "moments", "sample_mean"]
 
 EPS = np.finfo(np.float64).eps
 BLOCK_BYTES = 1 << 19  # of centred rows in one matrix product: they stay in L2
 BLOCK_ROWS = (256, 8192)
 SAMPLE = 256  # rows whose mean is the shift
+
+
+class TooLarge(ValueError):
+    """Values whose squares overflow."""
 
 
 @dataclass
@@ -84,7 +88,7 @@ class Moments:
 
         Raises
         ------
-        ValueError
+        TooLarge
             If the sums have overflowed.
         """
         d, table = self.d, self.table
@@ -117,7 +121,7 @@ class Moments:
         diagonal = self.table.diagonal()
         worst = int(np.argmax(~np.isfinite(diagonal[:-1]))) if len(diagonal) > 1 else 0
         what = f"feature {worst}" if worst < self.d else "y"
-        raise ValueError(
+        raise TooLarge(
             f"The squares of {what} are too large for floating-point numbers: their sum over the rows "
             "overflows. Scale it down, for example by dividing it by its largest absolute value."
         )
