@@ -468,3 +468,67 @@ def fit(estimator, X, y=None, sample_weight=None, coef_init=None, intercept_init
     if 0 < p["average"] < result.t:
         result.coef, result.intercept = result.average_coef, result.average_intercept
     return result
+
+
+# ---- passes of the solvers -----------------------------------------------------------------------
+#
+# ``weight`` are row weights, None for ones; the sums are not divided by their total.
+
+
+def curvature(name, y, raw):
+    """Second derivative of a smooth loss in the raw prediction."""
+    if name == "squared_error":
+        return np.ones(np.broadcast(y, raw).shape)
+    if name == "poisson":
+        return np.exp(raw)
+    e = np.exp(-np.abs(raw))
+    return e / (1.0 + e) ** 2
+
+
+def descend_pass(name, X, y, w, b, weight=None):
+    """Raw predictions, sum of losses, gradient in w and gradient in b."""
+    weight = np.ones(len(y)) if weight is None else weight
+    z = X @ w + b
+    r = weight * gradient(name, y, z)
+    return z, float(weight @ value(name, y, z)), X.T @ r, float(r.sum())
+
+
+def softmax_slopes(Z, y, weight=None):
+    """Sum of softmax losses and weighted residuals of raw predictions (classes, n)."""
+    weight = np.ones(len(y)) if weight is None else weight
+    P = np.exp(Z - Z.max(axis=0))
+    P /= P.sum(axis=0)
+    rows = np.arange(len(y))
+    loss = -float(weight @ np.log(P[y, rows]))
+    P[y, rows] -= 1.0
+    return loss, P * weight
+
+
+def dual_epoch(X, y, theta, w, b, share, kappa, order, weight=None):
+    """One epoch of dual ascent for the logistic loss; returns theta, w, b and the sum of the rows' gaps.
+
+    See ``kernels/dual.pxi``; the one-dimensional root is found by bisection.
+    """
+    theta, w = theta.copy(), w.copy()
+    weight = np.ones(len(y)) if weight is None else weight
+    gap = 0.0
+    for i in order:
+        if weight[i] == 0:
+            continue
+        margin = y[i] * (X[i] @ w + b)
+        q = share * weight[i] * (X[i] @ X[i] + kappa)
+        a = 1.0 / (1.0 + np.exp(-theta[i]))
+        conjugate = a * theta[i] - np.logaddexp(0.0, theta[i])
+        gap += weight[i] * (np.logaddexp(0.0, -margin) + conjugate + a * margin)
+        target = q * a - margin
+        low, high = target - q, target
+        for _ in range(200):
+            theta[i] = 0.5 * (low + high)
+            if theta[i] + q / (1.0 + np.exp(-theta[i])) > target:
+                high = theta[i]
+            else:
+                low = theta[i]
+        change = share * weight[i] * y[i] * (1.0 / (1.0 + np.exp(-theta[i])) - a)
+        w += change * X[i]
+        b += kappa * change
+    return theta, w, b, gap

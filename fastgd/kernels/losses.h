@@ -375,6 +375,50 @@ inline void loss_curvatures(int id, const double *weight, const double *y, const
         for (idx i = 0; i < n; i++) out[i] *= weight[i];
 }
 
+/* For the dual of the logistic loss: 1 / a = 1 + exp(-theta), and log(1 + exp(x)). */
+FASTGD_INLINE double exp_clamped(double x) { return exp_soon(x < -700.0 ? -700.0 : x > 700.0 ? 700.0 : x); }
+FASTGD_INLINE double softplus(double x) { return log1p_(exp_(-fabs(x))) + (x > 0 ? x : 0.0); }
+
+/* Softmax of every column of z (classes x rows) in place; loss_i = log(sum_k exp(z_ki)) - z_(y_i)i. */
+template <typename W>
+FASTGD_NOINLINE void softmax_columns(W *FASTGD_RESTRICT z, const int32_t *y, double *FASTGD_RESTRICT loss, idx classes,
+                                     idx rows) {
+    enum { AT_ONCE = 64 };
+    double most[AT_ONCE], sum[AT_ONCE];
+    for (idx first = 0; first < rows; first += AT_ONCE) {
+        const idx n = rows - first < AT_ONCE ? rows - first : (idx)AT_ONCE;
+        W *const block = z + first;
+        for (idx i = 0; i < n; i++) {
+            most[i] = block[i];
+            sum[i] = 0;
+        }
+        for (idx k = 1; k < classes; k++) {
+            const W *v = block + k * rows;
+            FASTGD_SIMD
+            for (idx i = 0; i < n; i++) most[i] = v[i] > most[i] ? (double)v[i] : most[i];
+        }
+        for (idx i = 0; i < n; i++) loss[first + i] = most[i] - (double)block[y[first + i] * rows + i];
+        for (idx k = 0; k < classes; k++) {
+            W *v = block + k * rows;
+            FASTGD_SIMD
+            for (idx i = 0; i < n; i++) {
+                const double e = exp_((double)v[i] - most[i]);
+                v[i] = (W)e;
+                sum[i] += e;
+            }
+        }
+        for (idx i = 0; i < n; i++) {
+            loss[first + i] += log(sum[i]);
+            sum[i] = 1.0 / sum[i];
+        }
+        for (idx k = 0; k < classes; k++) {
+            W *v = block + k * rows;
+            FASTGD_SIMD
+            for (idx i = 0; i < n; i++) v[i] = (W)(v[i] * sum[i]);
+        }
+    }
+}
+
 }  // namespace
 }  // namespace fastgd
 

@@ -44,11 +44,16 @@ cdef extern from "passes.h" namespace "fastgd" nogil:
     void dot4[T, V](const T *const *x, int rows, const T *const *ahead, const V *w, idx d, double *p)
     void axpy4[T, V](const T *const *x, int rows, const double *c, V *g, idx d)
 
+    void centred_row[T, V](const T *x, const T *ahead, const V *mean, const V *scale, V root, V *out, idx d)
+    void add_moments[T, V](const T *x, const T *ahead, const V *mean, V h, V *sum, V *squares, idx d)
+
     void prefetch_row[T, J](const T *x, const J *col, idx nnz)
     void csr_dot[T, V, J](const T *x, const J *col, idx nnz, const V *w, V *z, double *p, double *xx)
     void csr_step[T, V, J](const T *x, const J *col, idx nnz, const V *z, double c, V *w)
     double csr_axpy[T, V, J](const T *x, const J *col, idx nnz, double c, V *w)
     void csr_add_to[T, J](const T *x, const J *col, idx nnz, double c, double *g)
+    double csr_predict[T, V, J](const T *x, const J *col, idx nnz, const V *w)
+    void csr_add_squares[T, J](const T *x, const J *col, idx nnz, double h, double *squares)
     void csr_outer[T, J](const T *x, const J *col, idx nnz, double h, double *H, idx d)
     void csr_late[V, J](const J *col, idx nnz, const V *w, const V *q, const V *last, V *z, V *r,
                         Truncation *t)
@@ -78,3 +83,6 @@ cdef extern from "losses.h" namespace "fastgd" nogil:
     double loss_sum(int id, const double *y, const double *p, const double *weight, idx n, double a)
     double losses_and_slopes(int id, const double *weight, const double *y, const double *p, double *out, idx n, double a)
     void loss_curvatures(int id, const double *weight, const double *y, const double *p, double *out, idx n, double a)
+    double exp_clamped(double x)
+    double softplus(double x)
+    void softmax_columns[T](T *z, const int32_t *y, double *loss, idx classes, idx rows)

@@ -3,52 +3,28 @@
 Needs a smooth loss, no l1 penalty, and a Hessian that fits in memory: dense X of some thousand columns,
 or sparse X of fewer.
 
-A Cholesky factor of the Hessian at an earlier point is the initial metric of L-BFGS (Nocedal and Wright,
-2006, algorithm 7.4), whose pairs of steps and gradient changes correct what has changed since. An
-iteration then costs one read of X: the objective and the gradient at the full step come from one fused
-pass, and a shorter step, should one be needed, is found on the stored raw predictions, without X. The
-Hessian is computed anew when the iterations that the present rate of convergence still needs would cost
-more. Where the Hessian costs more than a few passes, it comes from a sample of the rows drawn in
-proportion to their curvature, put right by the exact diagonal (a sample alone is wrong for rare columns).
+The metric of the loop in :mod:`.lbfgs` is the Cholesky factor of the Hessian at an earlier point. Where
+the Hessian costs more than several passes over X, it comes from a sample of the rows drawn in proportion
+to their curvature, put right by the exact diagonal (a sample alone is wrong for rare columns).
 """
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.special import xlog1py, xlogy
 
 from ..kernels import kernels
 from .design import Design
+from .lbfgs import descend
 from .progress import Progress
 
-__all__ = ["solve"]
+__all__ = ["entropy", "factor", "run_precisely_in_the_end", "solve"]
 
 MAX_ITER = 1000
-MEMORY = 20  # pairs
 PRECISE_BELOW = 1e-7  # tolerance below which float32 rows are worked on in float64
-SHRINK = 0.02  # of the off-diagonal of a sampled Hessian
-
-
-class Point:
-    """A point in the scaled coordinates, with its objective and gradient."""
-
-    def __init__(self, design, l2, theta, evaluated=None):
-        self.design, self.l2, self.theta = design, l2, theta
-        self.w, self.b = design.weights(theta[:-1], theta[-1])
-        loss, g, gc, self.z = evaluated or design.evaluate(self.w, self.b)
-        self.objective = loss + 0.5 * l2 * float(self.w @ self.w)
-        self.gradient = np.append(g + l2 * self.w * design.scale, gc if design.fit_intercept else 0.0)
-
-    def gap(self):
-        """A bound on the suboptimality: F is l2-strongly convex in w, once b is the best for it.
-
-        The gradient in b is zero but for rounding where this is asked for.
-        """
-        design = self.design
-        g = self.gradient[:-1] * design.spread
-        if self.l2 <= 0:
-            return np.inf
-        c = self.gradient[-1]
-        g = g + design.mean * c
-        return float(g @ g) / (2 * self.l2)
+FULL_COST = 8.0  # in passes, up to which a Hessian is made of all rows
+ROWS_PER_COLUMN = 6  # in the smallest sample
+FIRST_COST = 1.0  # of the first Hessian, in passes over X, if its sample is large enough
+SHRINK = 0.2  # of the off-diagonal of a sampled Hessian
 
 
 def solve(objective, goal, start=None):
@@ -64,23 +40,36 @@ def solve(objective, goal, start=None):
     -------
     Solution
     """
-    design = Design(objective, goal.n_threads, precise=goal.tol < PRECISE_BELOW)
     progress = Progress("newton", goal, MAX_ITER)
     try:
-        _descend(design, objective, goal, start, progress)
+        run_precisely_in_the_end(objective, goal, start, progress, _run)
     except (KeyboardInterrupt, Exception) as error:
         progress.interrupted(error)
     return progress.solution()
 
 
-def _start(design, objective, start):
-    if start is not None:
-        u, c = design.scaled(np.asarray(start[0], np.float64), float(start[1]))
-        return np.append(u, c)
+def _run(point, goal, progress):
+    descend(point, HessianMetric(point, goal), goal, progress)
+
+
+def run_precisely_in_the_end(objective, goal, start, progress, run):
+    """``run(point, goal, progress)`` in the precision of X and, where this ends too early, in float64."""
+    design = Design(objective, goal.n_threads, precise=goal.tol < PRECISE_BELOW)
+    run(first_point(design, start), goal, progress)
+    if not design.double and progress.stuck:
+        progress.go_on()
+        design = Design(objective, goal.n_threads, precise=True)
+        run(first_point(design, progress.point()), goal, progress)
+
+
+def first_point(design, start):
+    """The point to begin at: zero weights and their best intercept, unless a start is given."""
     theta = np.zeros(design.d + 1)
-    if objective.fit_intercept:
-        theta[-1] = best_intercept(objective)
-    return theta
+    if start is not None:
+        theta[:-1], theta[-1] = design.scaled(np.asarray(start[0], np.float64), float(start[1]))
+    elif design.fit_intercept:
+        theta[-1] = best_intercept(design.objective)
+    return Point(design, theta)
 
 
 def best_intercept(objective):
@@ -93,166 +82,163 @@ def best_intercept(objective):
     return float(np.log(positive / negative)) if positive > 0 and negative > 0 else 0.0
 
 
-def _descend(design, objective, goal, start, progress):
-    l2 = float(objective.l2)
-    point = Point(design, l2, _start(design, objective, start))
-    progress.begin(point.objective)
-    metric = Metric(design, objective, goal, point)
-    correction = 1.0  # of the decrement, from what steps have gained beyond it
-    step = -metric.solve(point.gradient)
-    decrement = -0.5 * float(point.gradient @ step)
-    started = False
-    while True:
-        kind, value = "estimate", correction * decrement
-        gap = point.gap()
-        if gap <= value or progress.relative(gap, point.objective) <= goal.tol:
-            kind, value = "gap", gap
-        if progress.add(_answer(point), point.objective, kind, value, started):
-            return
-        started = True
-        following = _line_search(point, step)
-        if following is None:
-            if metric.refresh(point):
-                step = -metric.solve(point.gradient)
-                decrement = -0.5 * float(point.gradient @ step)
-                following = _line_search(point, step)
-            if following is None:
-                progress.stalled()
-                return
-        metric.learn(following.theta - point.theta, following.gradient - point.gradient)
-        gained = point.objective - following.objective
-        correction = max(1.0, 0.7 * correction, gained / decrement if decrement > 0 else 1.0)
-        before, point = decrement, following
-        step = -metric.solve(point.gradient)
-        decrement = -0.5 * float(point.gradient @ step)
-        target = goal.tol * max(abs(point.objective), progress.floor)
-        if metric.worth_refreshing(before, decrement, target) and metric.refresh(point):
-            step = -metric.solve(point.gradient)
-            decrement = -0.5 * float(point.gradient @ step)
+class Point:
+    """A point (u, c) in the scaled coordinates of a design, with its objective and gradient."""
+
+    def __init__(self, design, theta, evaluated=None):
+        self.design, self.theta = design, theta
+        self.l2 = float(design.objective.l2)
+        self.w, self.b = design.weights(theta[:-1], theta[-1])
+        loss, g, gc, self.z = evaluated or design.evaluate(self.w, self.b)
+        self.objective = loss + 0.5 * self.l2 * float(self.w @ self.w)
+        self.gradient = np.append(
+            g + self.l2 * self.w * design.scale, gc if design.fit_intercept else 0.0
+        )
+
+    def moved(self, theta):
+        return Point(self.design, theta)
+
+    def line_to(self, following):
+        return Line(self, following)
+
+    def answer(self):
+        """Weights and intercept in the user's units."""
+        return self.w.copy(), self.b if self.design.fit_intercept else 0.0
+
+    def gap(self):
+        """A bound on the suboptimality: F is l2-strongly convex in w, once b is the best for it.
+
+        The gradient in b is zero but for rounding where this is asked for.
+        """
+        if self.l2 <= 0:
+            return np.inf
+        g = self.gradient[:-1] * self.design.spread + self.design.mean * self.gradient[-1]
+        return float(g @ g) / (2 * self.l2)
+
+    def proven_gap(self):
+        """The duality gap, in float64, at dual variables that the unpenalised intercept allows."""
+        return duality_gap(self.design, self.l2, self.w, self.b)
 
 
-def _answer(point):
-    return lambda: (point.w.copy(), point.b if point.design.fit_intercept else 0.0)
+def duality_gap(design, l2, w, b):
+    """F(w, b) minus a value of the dual objective, which is never above the minimum of F.
+
+    The dual variables are the slopes at (w, b). With an intercept they must sum to zero: for the logistic
+    loss those of the heavier class are scaled down, for squared errors their mean is taken off.
+    """
+    design = design.precisely()
+    y, total, loss = design.y, design.objective.total, design.loss
+    s = np.ones(design.n) if design.weight is None else design.weight
+    z, r = design.predictions(w, b), np.empty(design.n)
+    primal = kernels.slopes(loss.number, loss.default, y, z, design.weight, r) / total
+    primal += 0.5 * l2 * float(w @ w)
+    if design.objective.loss == "squared_error":
+        if design.fit_intercept:
+            r -= s * (r.sum() / total)
+        with np.errstate(invalid="ignore"):
+            residual = np.divide(r, s, out=np.zeros_like(r), where=s > 0)
+        conjugate = float(s @ (0.5 * residual**2 + residual * y))
+    else:
+        alpha = np.divide(-r * y, s, out=np.zeros_like(r), where=s > 0)
+        if design.fit_intercept:
+            positive, negative = float(-r[y > 0].sum()), float(r[y < 0].sum())
+            if min(positive, negative) <= 0:
+                return np.inf
+            heavy = y == (1.0 if positive > negative else -1.0)
+            alpha[heavy] *= min(positive, negative) / max(positive, negative)
+            r = -s * alpha * y
+        conjugate = -float(s @ entropy(alpha))
+    g = design.unscaled_gradient(r)
+    return primal + conjugate / total + float(g @ g) / (2 * l2 * total**2)
 
 
-def _line_search(point, step):
-    """The next point along the step; None if nothing is to be gained."""
-    design, objective = point.design, point.design.objective
-    slope = float(point.gradient @ step)
-    if not slope < 0:
-        return None
-    theta = point.theta + step
-    following = Point(design, point.l2, theta)
-    new_slope = float(following.gradient @ step)
-    if following.objective <= point.objective + 1e-4 * slope and abs(new_slope) <= 0.9 * abs(slope):
-        return following
-    # The objective along the step, from the raw predictions at both ends.
-    dz, dw = following.z - point.z, following.w - point.w
-    quadratic = point.l2 * float(dw @ dw)
-    linear = point.l2 * float(point.w @ dw)
-    r = np.empty(len(dz))
-    loss, y, weight = design.loss, design.y, objective.weight
-
-    def along(t):
-        value = kernels.slopes(loss.number, loss.default, y, point.z + t * dz, weight, r)
-        penalty = 0.5 * point.l2 * float(point.w @ point.w) + t * linear + 0.5 * t * t * quadratic
-        return value / objective.total + penalty, float(r @ dz) / objective.total + linear + t * quadratic
-
-    low, high = 0.0, None
-    t = 1.0
-    value, derivative = following.objective, new_slope
-    if not np.isfinite(value):
-        t = 0.1
-        value, derivative = along(t)
-    for _ in range(60):
-        if (
-            np.isfinite(value)
-            and value <= point.objective + 1e-4 * t * slope
-            and abs(derivative) <= 0.1 * abs(slope)
-        ):
-            break
-        if not np.isfinite(value) or derivative > 0:
-            high = t
-        else:
-            low = t
-        if high is None:
-            t *= 4.0
-        else:
-            h = design.curvatures(point.z + t * dz) if np.isfinite(value) else None
-            newton = t - derivative / (float(h @ (dz * dz)) + quadratic) if h is not None else np.nan
-            t = newton if low < newton < high else 0.5 * (low + high)
-        value, derivative = along(t)
-        if high is not None and high - low <= 1e-12 * high:
-            break
-    if not value < point.objective:
-        return None
-    z = point.z + t * dz
-    total = kernels.slopes(loss.number, loss.default, y, z, weight, r)
-    r /= objective.total
-    g, gc = design.gradient_of(r)
-    return Point(design, point.l2, point.theta + t * step, (total / objective.total, g, gc, z))
+def entropy(alpha):
+    """-(a log a + (1 - a) log(1 - a)), zero at both ends."""
+    return -xlog1py(1 - alpha, -alpha) - xlogy(alpha, alpha)
 
 
-class Metric:
-    """An approximation of the Hessian: the Cholesky factor of an earlier one, and L-BFGS pairs since."""
+class Line:
+    """The objective on the line through two points, from their raw predictions."""
 
-    def __init__(self, design, objective, goal, point):
-        self.design, self.objective, self.goal = design, objective, goal
+    def __init__(self, point, following):
+        self.point0, self.design = point, point.design
+        self.dz, dw = following.z - point.z, following.w - point.w
+        self.constant = 0.5 * point.l2 * float(point.w @ point.w)
+        self.linear, self.quadratic = point.l2 * float(point.w @ dw), point.l2 * float(dw @ dw)
+        self.r = np.empty(len(self.dz))
+
+    def _slopes(self, t):
+        loss, design = self.design.loss, self.design
+        z = self.point0.z + t * self.dz
+        total = kernels.slopes(loss.number, loss.default, design.y, z, design.weight, self.r)
+        self.r /= design.objective.total
+        return total / design.objective.total, z
+
+    def at(self, t):
+        """Objective, and its first and second derivatives in t."""
+        value, z = self._slopes(t)
+        value += self.constant + t * (self.linear + 0.5 * t * self.quadratic)
+        first = float(self.r @ self.dz) + self.linear + t * self.quadratic
+        return value, first, float(self.design.curvatures(z) @ (self.dz * self.dz)) + self.quadratic
+
+    def point(self, t, theta):
+        value, z = self._slopes(t)
+        return Point(self.design, theta, (value, *self.design.gradient_of(self.r), z))
+
+
+class HessianMetric:
+    """The Cholesky factor of the Hessian at a point, of all rows or of a sample.
+
+    Parameters
+    ----------
+    point : Point
+        Where it is made first.
+    goal : Goal
+    """
+
+    def __init__(self, point, goal):
+        self.design = point.design
         self.rng = np.random.default_rng(goal.random_state)
-        self.penalty = float(objective.l2) * design.scale**2
-        self.age = 0
+        self.penalty = point.l2 * self.design.scale**2
+        self.precise = goal.tol < PRECISE_BELOW
         self.share = self._first_share()
         self.refresh(point)
 
-    # ---- costs, in reads of X ----------------------------------------------------------------------
-
     def _cost(self, share):
-        """Of a Hessian from a share of the rows, in passes."""
+        """Of a Hessian from a share of the rows, in passes over X."""
         design = self.design
+        d, n = design.d, max(1, design.n)
         if design.sparse:
-            per_row = design.X.nnz / max(1, design.n)
-            return share * (0.5 * per_row + 1) + design.d**3 / (3e1 * max(1, design.X.nnz))
-        ratio = 0.02 if not design.double else 0.03
-        return share * (ratio * design.d + 1) + design.d**2 / (30.0 * design.n)
+            per_row = design.X.nnz / n
+            one_pass, hessian = 5 + 2 * per_row, per_row * per_row / 2 + per_row
+        else:
+            one_pass, hessian = 5 + 0.2 * d, 3 + 0.3 * d + d * d / 80
+        return share * hessian / one_pass + d**3 / 30 / (n * one_pass)
+
+    @property
+    def cost(self):
+        return self._cost(self.share)
 
     def _first_share(self):
         design = self.design
-        if self._cost(1.0) <= 3:
+        full = self._cost(1.0)
+        if full <= FULL_COST:
             return 1.0
-        rows = max(4 * design.d, int(design.n * 3 / self._cost(1.0)))
-        return min(1.0, rows / design.n)
-
-    def worth_refreshing(self, before, now, target):
-        """Whether a new Hessian would save more passes than it costs."""
-        if now <= target or before <= 0:
-            return False
-        rate = now / before
-        if rate >= 0.9:
-            return self.age >= 2
-        remaining = np.log(target / now) / np.log(rate)
-        return remaining > self._cost(self.share) + 2
-
-    # ---- the factor ---------------------------------------------------------------------------------
+        return min(1.0, max(ROWS_PER_COLUMN * design.d / design.n, FIRST_COST / full))
 
     def refresh(self, point):
-        """Compute the Hessian at a point; False if it was already there."""
-        if self.age == 0 and hasattr(self, "factor") and self.share == 1.0:
-            return False
-        design = self.design
+        design, d = self.design, self.design.d
         h = design.curvatures(point.z)
         if self.share < 1.0:
             H = self._sampled(h)
             self.share = min(1.0, 2 * self.share)
         else:
-            H = design.hessian(h)
-        d = design.d
+            H = design.hessian(h, precise=self.precise)
         H[:d, :d].flat[:: d + 1] += self.penalty
         if not design.fit_intercept:
             H[d, :] = H[:, d] = 0.0
             H[d, d] = 1.0
-        self.factor = _factor(H)
-        self.pairs = []
-        self.age = 0
+        self.factor = factor(H)
         return True
 
     def _sampled(self, h):
@@ -261,8 +247,8 @@ class Metric:
         total = float(h.sum())
         wanted = self.share * design.n
         probability = np.minimum(1.0, wanted * h / total)
-        chosen = np.flatnonzero(self.rng.random(design.n) < probability)
-        H = design.hessian(h[chosen] / probability[chosen], chosen)
+        chosen = np.flatnonzero(self.rng.random(design.n) < probability).astype(np.int32)
+        H = design.hessian(h[chosen] / probability[chosen], chosen, self.precise)
         diagonal = np.append(design.hessian_diagonal(h), total)
         sampled = H.diagonal().copy()
         ratio = np.sqrt(np.divide(diagonal, sampled, out=np.zeros_like(diagonal), where=sampled > 0))
@@ -272,31 +258,14 @@ class Metric:
         np.fill_diagonal(H, diagonal)
         return H
 
-    # ---- L-BFGS -------------------------------------------------------------------------------------
-
-    def learn(self, s, y):
-        self.age += 1
-        sy = float(s @ y)
-        if sy > 1e-14 * float(np.sqrt((s @ s) * (y @ y))):
-            self.pairs = [*self.pairs[-(MEMORY - 1) :], (s, y, 1.0 / sy)]
-
-    def solve(self, g):
-        """The inverse of the metric times g."""
-        g = g.copy()
-        taken = []
-        for s, y, rho in reversed(self.pairs):
-            a = rho * float(s @ g)
-            g -= a * y
-            taken.append(a)
+    def inverse(self, g):
         g = cho_solve(self.factor, g, check_finite=False)
-        for (s, y, rho), a in zip(self.pairs, reversed(taken), strict=True):
-            g += (a - rho * float(y @ g)) * s
         if not self.design.fit_intercept:
             g[-1] = 0.0
         return g
 
 
-def _factor(H):
+def factor(H):
     """Cholesky factor, with as much added to the diagonal as it takes."""
     size = H.diagonal().copy()
     size[size <= 0] = max(1e-300, float(size.max()))

@@ -24,7 +24,7 @@ class Objective:
     Attributes
     ----------
     X : ndarray or CSR matrix of shape (n, d)
-        As `data.validated` returns it: C-contiguous floats or integers, or CSR of floats. Never written to.
+        As `data.validated` returns it: C-contiguous floats or integers, or CSR of floats.
     y : ndarray
         {-1, +1} of shape (n,) for "log_loss"; numbers of shape (n,) or (n, n_targets) for
         "squared_error"; int32 codes 0 ... classes - 1 of shape (n,) for "multinomial".

@@ -1,8 +1,8 @@
 """The bookkeeping that every solver shares: history, limits, the best point, and the end.
 
 A solver reports each point with its objective and certificate; `Progress.add` says whether to stop, and
-`Progress.solution` makes the `Solution`. What interrupts a solver (Ctrl-C, a callback that raises) is kept
-in it, so that the point reached so far is not lost.
+`Progress.solution` makes the `Solution`. What interrupts a solver (Ctrl-C, a callback that raises) is
+kept in it, so that the point reached so far is not lost.
 """
 
 import time
@@ -35,8 +35,9 @@ class Progress:
         self.began = time.perf_counter()
         self.rows = []
         self.point, self.objective, self.certificate = None, np.inf, None
-        self.floor = 0.0
+        self.first = self.floor = 0.0
         self.converged, self.reason, self.failure = False, "", None
+        self.stuck = False
 
     @property
     def n_iter(self):
@@ -48,7 +49,7 @@ class Progress:
 
     def begin(self, objective):
         """The objective at zero weights, for the scale of what follows."""
-        self.floor = EPS * abs(objective)
+        self.first, self.floor = objective, EPS * abs(objective)
 
     def add(self, point, objective, kind, value, started=True):
         """A new point, ``point() -> (coef, intercept)``; returns whether to stop.
@@ -72,15 +73,29 @@ class Progress:
             self.reason = f"max_iter={self.max_iter} {self.unit} were run."
         elif self.goal.max_time is not None and seconds >= self.goal.max_time:
             self.reason = f"max_time={self.goal.max_time:g} seconds were over."
-        elif started and self.goal.on_iteration is not None:
-            if self.goal.on_iteration(self.history(), *point()):
-                self.reason = f"A callback asked to stop after {self.n_iter} {self.unit}."
+        elif started and self.goal.on_iteration and self.goal.on_iteration(self.history(), *point()):
+            self.reason = f"A callback asked to stop after {self.n_iter} {self.unit}."
         return bool(self.reason)
+
+    def tick(self, value):
+        """Count an iteration whose objective was not computed, with a guess of its suboptimality."""
+        seconds = time.perf_counter() - self.began
+        self.rows.append((np.nan, self.relative(value, self.first), seconds))
 
     def stalled(self):
         """No further progress is possible in floating-point numbers."""
-        self.converged = True
+        self.stuck = True
+        self.converged = self.certificate.value <= 100 * self.floor
         self.reason = "The objective cannot be lowered any further in floating-point numbers."
+        if self.objective <= 1e3 * self.floor:
+            self.reason += (
+                " It is zero but for rounding: the data are separable, and only a penalty would limit the"
+                " weights."
+            )
+
+    def go_on(self):
+        """Take a stop back."""
+        self.converged, self.reason, self.stuck = False, "", False
 
     def interrupted(self, error):
         """Keep what ended the run; without a point to keep, let it go on."""
