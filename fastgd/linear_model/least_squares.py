@@ -31,7 +31,7 @@ __all__ = ["ElasticNet", "Lasso", "LinearRegression", "Ridge"]
 MAX_INT = np.iinfo(np.int32).max
 STATE_VERSION = 1  # of pickles; raised when the fitted state changes meaning
 RIDGE_SOLVERS = ("auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs")
-COUNTED = ("lsqr", "sag", "saga")  # Ridge's solvers that scikit-learn counts the iterations of
+UNCOUNTED = ("svd", "cholesky", "sparse_cg")  # Ridge's solvers whose iterations scikit-learn does not count
 MAX_TIME = {"max_time": [Interval(Real, 0, None, closed="neither"), None]}
 
 DIVERGED = (
@@ -274,7 +274,7 @@ class Ridge(Solved, _Ridge):
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
     intercept_ : float or ndarray of shape (n_targets,)
     n_iter_ : ndarray of shape (n_targets,), or None
-        Iterations, for "lsqr", "sag" and "saga".
+        Iterations, one for a direct solution. None for "svd", "cholesky" and "sparse_cg", as in scikit-learn.
     solver_ : str
         The name of scikit-learn's solver that "auto" stands for.
     certificate_ : Certificate
@@ -369,7 +369,7 @@ class Ridge(Solved, _Ridge):
         self._store(solution, X, y, flat=True)
         self.solver_ = solver
         self.n_iter_ = None
-        if solver in COUNTED:
+        if self.solver not in UNCOUNTED:
             self.n_iter_ = np.full(targets, solution.n_iter, dtype=np.int32)
         if solver == "lbfgs":
             sentence = (
@@ -566,8 +566,6 @@ class ElasticNet(Solved, _ElasticNet):
         weight = None
         if sample_weight is not None and not isinstance(sample_weight, Number):
             weight = self._row_weights(sample_weight, X)
-        if y.ndim == 2 and y.shape[1] > 1 and self.positive:
-            raise ValueError("positive=True is not allowed for multi-output (y.ndim != 1)")
         self._check_precomputed(X, weight, check_input)
         objective = Objective(
             X,

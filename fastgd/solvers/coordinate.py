@@ -79,7 +79,10 @@ def solve_each(objective, goal, starts=None):
         stats = table.centred(objective.fit_intercept)
     for k in range(targets):
         start = None if starts is None else starts[k]
-        one = replace(objective, y=objective.y[:, k]) if several else objective
+        one = objective
+        if several:
+            l2 = float(np.broadcast_to(objective.l2, (targets,))[k])
+            one = replace(objective, y=objective.y[:, k], l2=l2)
         if stats is None:
             solutions.append(_on_working_sets(one, goal, start))
         else:
@@ -147,6 +150,12 @@ class Epochs(Progress):
     def limit(self, objective):
         """The gap, in units of the objective, that satisfies the goal; not below rounding."""
         return max(self.goal.tol * max(objective, self.floor), 4 * self.floor)
+
+    def stalled(self):
+        """No further progress is possible in floating-point numbers: as good as done, if the gap agrees."""
+        self.stuck = True
+        self.converged = self.certificate.value <= 1e3 * self.floor
+        self.reason = "The objective cannot be lowered any further in floating-point numbers."
 
     def over(self):
         seconds = time.perf_counter() - self.began
@@ -280,6 +289,37 @@ class Quadratic:
         gradient = self.gradient(trial)
         return (trial, gradient) if self._value(trial, gradient) < before else None
 
+    def active_set(self):
+        """NNLS by adding the most violated coordinate and going back where one turns negative.
+
+        Lawson and Hanson (1974), chapter 23. Slower than epochs, but where many answers are as good, it gives the same
+        one whatever the rounding.
+        """
+        w, g = np.zeros(len(self.q)), self.q.copy()
+        spread = np.sqrt(unit_where_zero(self.Q.diagonal()))
+        small = 1e2 * EPS * float(np.sqrt(self.c))
+        chosen = np.zeros(len(w), dtype=bool)
+        for _ in range(3 * len(w)):
+            score = np.where(chosen, -np.inf, g / spread)
+            j = int(score.argmax())
+            if not score[j] > small:
+                break
+            chosen[j] = True
+            while True:
+                support = np.flatnonzero(chosen)
+                full = np.zeros(len(w))
+                full[support] = self._newton(support, self.q[support])
+                falling = support[full[support] <= 0]
+                if not len(falling):
+                    break
+                room = w[falling] / np.maximum(w[falling] - full[falling], np.finfo(np.float64).tiny)
+                w += room.min() * (full - w)
+                chosen[falling[room <= room.min()]] = False
+                w[~chosen] = 0.0
+            w = full
+            g = self.gradient(w)
+        return w
+
     def _value(self, w, g):
         return -0.5 * float((self.q + g) @ w) + self.l1 * float(np.abs(w).sum())
 
@@ -367,6 +407,8 @@ def on_moments(stats, k, objective, goal, start=None):
     w = np.zeros(d) if start is None else np.array(start[0], dtype=np.float64)
     if objective.positive:
         w = np.maximum(w, 0.0)
+    if not problem.sure and d >= objective.X.shape[0]:
+        w = problem.active_set()
 
     def point(w):
         return lambda: (w.copy(), float(stats.intercept(w)[k]) if objective.fit_intercept else 0.0)

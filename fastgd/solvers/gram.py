@@ -150,8 +150,15 @@ def finish(problem, stats, coef, value, progress):
     progress.begin(float(0.5 * stats.c.sum()))
     intercept = stats.intercept(coef) if problem.fit_intercept else np.zeros(problem.targets)
     point = problem.answer(coef, intercept)
-    if not progress.add(lambda: point, objective, "estimate", value) or not progress.converged:
-        progress.stalled()
+    progress.add(lambda: point, objective, "estimate", value)
+    exact(progress)
+
+
+def exact(progress):
+    """Where the goal is below rounding, say that rounding is what limits a direct solution."""
+    if not progress.converged:
+        progress.converged = True
+        progress.reason = "The objective cannot be lowered any further in floating-point numbers."
 
 
 class Normal:
@@ -324,8 +331,7 @@ def _by_kernel(problem, progress):
     point = problem.answer(coef, intercept)
     kind = "gap" if penalised.all() else "estimate"
     progress.add(lambda: point, float(objective), kind, value)
-    if not progress.converged:
-        progress.stalled()
+    exact(progress)
 
 
 class Wide:
@@ -474,8 +480,8 @@ def _conjugate_gradients(problem, goal, start, progress):
             return
         if l2 == 0:
             _shorten(operator, b, coef, k, objectives, goal)
-    if not progress.converged:
-        progress.stalled()
+    if not progress.reason:
+        exact(progress)
 
 
 def _descend(operator, b, l2, start, precondition, c, report):
