@@ -22,6 +22,13 @@ if _PathFinder.find_spec("_cpu", [f"{__path__[0]}/kernels"]) is None:  # sources
 _HOMES = {
     "LogisticRegression": "linear_model",
     "LogisticRegressionCV": "linear_model",
+    "ElasticNet": "linear_model",
+    "ElasticNetCV": "linear_model",
+    "Lasso": "linear_model",
+    "LassoCV": "linear_model",
+    "LinearRegression": "linear_model",
+    "Ridge": "linear_model",
+    "RidgeCV": "linear_model",
     "SGDClassifier": "linear_model",
     "SGDClassifierCV": "linear_model",
     "SGDOneClassSVM": "linear_model",
