@@ -21,11 +21,18 @@ if _PathFinder.find_spec("_cpu", [f"{__path__[0]}/kernels"]) is None:  # sources
 # Where each public name lives.
 _HOMES = {
     "DescentPathDisplay": "display",
+    "ElasticNet": "linear_model",
+    "ElasticNetCV": "linear_model",
+    "Lasso": "linear_model",
+    "LassoCV": "linear_model",
     "LearningRateFinderDisplay": "display",
+    "LinearRegression": "linear_model",
     "LogisticRegression": "linear_model",
     "LogisticRegressionCV": "linear_model",
     "Optimizer": "optimize",
     "RegularizationPathDisplay": "display",
+    "Ridge": "linear_model",
+    "RidgeCV": "linear_model",
     "SGDClassifier": "linear_model",
     "SGDClassifierCV": "linear_model",
     "SGDOneClassSVM": "linear_model",

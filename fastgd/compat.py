@@ -15,7 +15,8 @@ from sklearn.model_selection._validation import _fit_and_score
 from sklearn.model_selection._validation import _score as checked_score
 from sklearn.utils import _safe_indexing as rows_of
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
-from sklearn.utils.metadata_routing import _raise_for_params as refuse_unrouted
+from sklearn.utils.metadata_routing import _raise_for_params as raise_for_params
+from sklearn.utils.metadata_routing import _routing_enabled as routing_enabled
 from sklearn.utils.multiclass import _check_partial_fit_first_call as check_first_call
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight
@@ -35,8 +36,9 @@ __all__ = [
     "inside_cross_validation",
     "is_fit_and_score",
     "knowing_labels",
-    "refuse_unrouted",
+    "raise_for_params",
     "replace_executor",
+    "routing_enabled",
     "rows_of",
     "takes_weight",
     "validation_score",

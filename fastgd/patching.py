@@ -19,6 +19,13 @@ from importlib import import_module
 REPLACEMENTS = {
     "LogisticRegression": "linear_model",
     "LogisticRegressionCV": "linear_model",
+    "ElasticNet": "linear_model",
+    "ElasticNetCV": "linear_model",
+    "Lasso": "linear_model",
+    "LassoCV": "linear_model",
+    "LinearRegression": "linear_model",
+    "Ridge": "linear_model",
+    "RidgeCV": "linear_model",
     "SGDClassifier": "linear_model",
     "SGDOneClassSVM": "linear_model",
     "SGDRegressor": "linear_model",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import fastgd
-from fastgd.patching import REPLACEMENTS
+import fastgd.patching
 
 current = None
 outcomes = {}
@@ -34,8 +34,8 @@ def note_construction(klass):
 
 
 fastgd.patch_sklearn()
-for estimator in REPLACEMENTS:
-    note_construction(getattr(fastgd, estimator))
+for estimator in map(fastgd.__getattr__, fastgd.patching.REPLACEMENTS):
+    note_construction(estimator)
 
 
 def pytest_addoption(parser):

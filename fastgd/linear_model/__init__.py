@@ -3,8 +3,15 @@
 from importlib import import_module as _import_module
 
 _HOMES = {
+    "ElasticNet": "least_squares",
+    "ElasticNetCV": "least_squares_cv",
+    "Lasso": "least_squares",
+    "LassoCV": "least_squares_cv",
+    "LinearRegression": "least_squares",
     "LogisticRegression": "logistic",
     "LogisticRegressionCV": "logistic_path",
+    "Ridge": "least_squares",
+    "RidgeCV": "least_squares_cv",
     "SGDClassifier": "stochastic",
     "SGDClassifierCV": "path",
     "SGDOneClassSVM": "stochastic",

@@ -29,7 +29,7 @@ from ..compat import (
     default_of,
     fit_context,
     knowing_labels,
-    refuse_unrouted,
+    raise_for_params,
 )
 from ..data import validated
 from .logistic import (
@@ -218,7 +218,7 @@ max_time, multi_class
         ValueError
             For parameters that do not go together, and data that cannot be trained on.
         """
-        refuse_unrouted(params, self, "fit")
+        raise_for_params(params, self, "fit")
         if self.solver == HANDED_OVER:
             return self._hand_over(X, y, sample_weight=sample_weight, **params)
         Cs, ratios, given_ratios = self._resolved_path()

@@ -41,7 +41,7 @@ from .objective import Goal
 
 __all__ = ["LOGISTIC", "SOLVERS", "choose", "solve"]
 
-SOLVERS = ("newton", "conjugate", "dual", "softmax", "proximal")
+SOLVERS = ("newton", "conjugate", "dual", "softmax", "coordinate", "proximal")
 
 # Of these, the ones for logistic regression: whether for two classes, for several, with an l1 penalty.
 LOGISTIC = {
@@ -49,6 +49,7 @@ LOGISTIC = {
     "conjugate": ("two",),
     "dual": ("two",),
     "softmax": ("several",),
+    "coordinate": ("two", "l1"),
     "proximal": ("two", "several", "l1"),
 }
 

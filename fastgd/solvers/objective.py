@@ -70,6 +70,8 @@ class Goal:
     n_threads : int
     random_state : int
         Seed of what a solver draws.
+    shuffle : bool
+        Whether coordinates are visited in a drawn order rather than in that of the columns.
     verbose : int
     on_iteration : callable, or None
         ``on_iteration(history, coef, intercept)`` after each iteration; True ends the fit.
@@ -80,6 +82,7 @@ class Goal:
     max_time: float = None
     n_threads: int = 1
     random_state: int = 0
+    shuffle: bool = False
     verbose: int = 0
     on_iteration: Callable = None
 
