@@ -405,7 +405,9 @@ def test_an_interrupted_fit_is_a_valid_model(problems, solver):
         if info.epoch == 2:
             raise KeyboardInterrupt
 
-    model = LogisticRegression(solver=solver, tol=1e-12).set_callbacks(on_epoch(interrupt))
+    l1_ratio = 1.0 if "l1" in LOGISTIC.get(solver, ()) else 0.0
+    model = LogisticRegression(solver=solver, l1_ratio=l1_ratio, tol=1e-12)
+    model.set_callbacks(on_epoch(interrupt))
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, y)
     assert model.n_iter_ == 2 and "KeyboardInterrupt" in model.stop_reason_
