@@ -42,7 +42,9 @@ POLISHED = 4000  # largest support on which Newton's method is tried
 FIRST_SET = 100  # columns in the first working set
 WHOLE = 200  # dense columns whose Gram matrix is sooner there than working sets
 WHOLE_SPARSE = (40, 2000)  # values per row and columns, the same for sparse X
+SMALLEST_SHARE = 1e-9  # of the same, when steps have no effect any more
 INNER = 0.1  # of the gap that is left, what the problem on a working set is solved to
+SCALES, LOOSE = 8, 1e-3  # how finely the scale of a dual point is searched, if the gap is above this share
 NEWTON_STEPS = 30  # on one working set
 
 
@@ -609,16 +611,25 @@ class LogLoss:
     def gap(self, loss, v, g, w, l1, l2, positive):
         u = g + l2 * w
         primal = loss + l1 * float(np.abs(w).sum()) + 0.5 * l2 * float(w @ w)
-        size = float((u if positive else np.abs(u)).max(initial=0.0))
-        scale, penalty = 1.0, 0.0
-        if l2 > 0:
-            over = np.maximum((u if positive else np.abs(u)) - l1, 0.0)
-            penalty = float(over @ over) / (2 * l2)
-        elif size > l1:
-            scale = l1 / size
-        a = np.divide(np.abs(v), self.h, out=np.zeros_like(v), where=self.h > 0) * scale
-        dual = float(self.h @ (entr(a) + entr(1.0 - a))) - penalty
-        return primal, max(primal - dual, 0.0) + 8 * EPS * self.floor
+        size = u if positive else np.abs(u)
+        a = np.divide(np.abs(v), self.h, out=np.zeros_like(v), where=self.h > 0)
+        feasible = min(1.0, l1 / max(float(size.max(initial=0.0)), np.finfo(np.float64).tiny))
+
+        def dual(scale):
+            over = np.maximum(scale * size - l1, 0.0)
+            charge = float(over @ over) / (2 * l2) if l2 > 0 else 0.0
+            return float(self.h @ (entr(scale * a) + entr(1.0 - scale * a))) - charge
+
+        best = dual(feasible)
+        if l2 > 0 and feasible < 1:
+            best = max(best, dual(1.0))
+            low, high = feasible, 1.0
+            for _ in range(SCALES if primal - best > LOOSE * primal else 0):
+                left, right = low + 0.382 * (high - low), low + 0.618 * (high - low)
+                at_left, at_right = dual(left), dual(right)
+                best = max(best, at_left, at_right)
+                low, high = (low, right) if at_left > at_right else (left, high)
+        return primal, max(primal - best, 0.0) + 8 * EPS * self.floor
 
 
 LOSS = {"squared_error": SquaredLoss, "log_loss": LogLoss}
@@ -654,7 +665,7 @@ class Search:
     def run(self, progress):
         """Working sets until the goal or a limit is reached."""
         progress.begin(self.loss.start())
-        size, started, best = FIRST_SET, False, np.inf
+        size, started, best, share = FIRST_SET, False, np.inf, INNER
         while True:
             loss, v = self.loss.at(self.z)
             g = self.all.correlate(v) - self.l2 * self.w
@@ -664,12 +675,17 @@ class Search:
             if progress.add(lambda w=w, b=b: (w, b), objective, "gap", gap, started):
                 return
             limit = progress.limit(objective)
-            if gap <= limit or (started and best - objective <= 2 * progress.floor and inner <= limit):
+            if started and best - objective <= 2 * progress.floor:
+                share *= 0.01  # what the working set was solved to was not enough to move
+            if gap <= limit or share < SMALLEST_SHARE:
                 progress.stalled()
                 return
-            started, best = True, objective
+            started, best = True, min(best, objective)
             chosen = self.choose(g, size)
-            inner = max(0.3 * limit, INNER * gap) if len(chosen) < self.X.shape[1] else 0.5 * limit
+            inner = share * min(gap, objective)
+            inner = max(0.3 * limit, inner) if share == INNER else max(0.03 * progress.floor, inner)
+            if len(chosen) == len(g) and share == INNER:
+                inner = 0.5 * limit
             self.work_on(chosen, g, v, loss, inner, progress)
             size = max(size, 2 * int(np.count_nonzero(self.w)))
 
