@@ -6,6 +6,10 @@ duel.py        two sides, one table row      report.py  tables on the screen and
 footprint.py   import time, peak memory      chart.py   from that file to the README's charts
 conditions.py  on which machine
 
-python -m benchmarks [sgd|many|all] [--data DIR] [--quick] [--only TABLE] [--out FILE]
+for whole fits to the optimum (`converge`):
+objective.py   what is minimised             arena.py   a process for each package
+optimum.py     how low it gets               ladder.py  the tolerances that every solver climbs
+
+python -m benchmarks [sgd|many|converge|all] [--data DIR] [--quick] [--only TABLE] [--out FILE]
 python -m benchmarks chart RESULTS.json OUT.svg
 """

@@ -4,6 +4,7 @@ import os
 import platform
 import time
 from importlib import metadata
+from pathlib import Path
 
 PACKAGES = ("fastgd", "scikit-learn", "numpy", "scipy")
 
@@ -44,3 +45,10 @@ def collect(quick):
         "load at start": f"{load:.2f}",
         "mode": "quick" if quick else "full",
     }
+
+
+def has_avx2():
+    try:
+        return "avx2" in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False

@@ -29,6 +29,12 @@ def arrays(folder, name):
     return np.load(folder / f"{name}.npz")
 
 
+def csr(folder, name):
+    raw = arrays(folder, name)
+    parts = raw["data"], raw["indices"], raw["indptr"]
+    return sp.csr_matrix(parts, shape=tuple(raw["shape"])), raw["y"]
+
+
 def mnist(folder):
     """Odd against even digits."""
     raw = arrays(folder, "mnist")
@@ -59,9 +65,7 @@ def beijing_pm25(folder):
 
 def flights_onehot(folder):
     """Eight ones a row."""
-    raw = arrays(folder, "flights_onehot")
-    parts = raw["data"], raw["indices"], raw["indptr"]
-    return sp.csr_matrix(parts, shape=tuple(raw["shape"])), raw["y"]
+    return csr(folder, "flights_onehot")
 
 
 def imdb_tfidf(folder):
@@ -98,6 +102,14 @@ def imdb_hashed(folder):
     return X, reviews["label"].to_numpy()
 
 
+def w8a(folder):
+    return csr(folder, "w8a")
+
+
+def a9a(folder):
+    return csr(folder, "a9a")
+
+
 def adult_raw(folder):
     """Not standardised: for pipelines that do this themselves."""
     raw = arrays(folder, "adult_dense")
@@ -107,6 +119,50 @@ def adult_raw(folder):
 def beijing_regression(folder):
     raw = arrays(folder, "beijing_pm25")
     return standardised(raw["X"]), standardised(raw["y"])
+
+
+def fremtpl2freq(folder):
+    """Claims per policy, most of them none."""
+    raw = arrays(folder, "fremtpl2freq")
+    return standardised(raw["X"]), standardised(raw["y"])
+
+
+def california(folder):
+    raw = arrays(folder, "california")
+    return standardised(raw["X"]), standardised(raw["y"])
+
+
+def bike(folder):
+    raw = arrays(folder, "bike")
+    return standardised(raw["X"]), standardised(raw["y"])
+
+
+def flights_regression(folder):
+    """Late or not, as a number."""
+    X, y = flights_onehot(folder)
+    return X, standardised(y)
+
+
+def unscaled(name, target=lambda y: y):
+    """X as the source has it."""
+
+    def load(folder):
+        raw = arrays(folder, name)
+        return raw["X"], target(raw["y"])
+
+    load.__name__ = f"{name}_unscaled"
+    return load
+
+
+mnist_unscaled = unscaled("mnist", lambda y: y % 2)
+adult_unscaled = unscaled("adult_dense")
+covtype_unscaled = unscaled("covtype_20k", lambda y: y == 2)
+skin_unscaled = unscaled("skin")
+letter_unscaled = unscaled("letter")
+beijing_unscaled = unscaled("beijing_pm25", np.float64)
+fremtpl2freq_unscaled = unscaled("fremtpl2freq", np.float64)
+california_unscaled = unscaled("california", np.float64)
+bike_unscaled = unscaled("bike", np.float64)
 
 
 # -- bundled and generated sets ------------------------------------------------------------------
@@ -124,6 +180,12 @@ def digits_10(folder=None):
 
     X, y = load_digits(return_X_y=True)
     return X / 16.0, y
+
+
+def breast_cancer_unscaled(folder=None):
+    from sklearn.datasets import load_breast_cancer
+
+    return load_breast_cancer(return_X_y=True)
 
 
 def breast_cancer(folder=None):
@@ -177,6 +239,13 @@ REAL = {
     "classes": [mnist_10, letter_26, covtype_7],
     "hashed": [imdb_hashed],
     "raw": [adult_raw],
+    "binary columns": [w8a, a9a],
+    "regressions": [beijing_regression, fremtpl2freq, california, bike],
+    "sparse regression": [flights_regression],
+    "unscaled": [
+        *(mnist_unscaled, adult_unscaled, covtype_unscaled, skin_unscaled, letter_unscaled),
+        *(beijing_unscaled, fremtpl2freq_unscaled, california_unscaled, bike_unscaled),
+    ],
 }
 BUNDLED = {
     "dense": [digits, breast_cancer],
@@ -185,6 +254,10 @@ BUNDLED = {
     "classes": [digits_10],
     "hashed": [],
     "raw": [],
+    "binary columns": [],
+    "regressions": [diabetes],
+    "sparse regression": [],
+    "unscaled": [breast_cancer_unscaled],
 }
 GENERATED = {
     "dense": {
@@ -200,6 +273,10 @@ GENERATED = {
     "classes": {"generated_classes": generated(dense_classes, 20_000, 784, 10)},
     "hashed": {"generated_hashed": generated(sparse, 20_000, 1 << 18, 30)},
     "raw": {"generated_raw": generated(dense, 50_000, 100)},
+    "binary columns": {},
+    "regressions": {},
+    "sparse regression": {},
+    "unscaled": {},
 }
 FILES = {  # where the file has another name
     beijing_regression: "beijing_pm25",
@@ -209,6 +286,16 @@ FILES = {  # where the file has another name
     covtype_7: "covtype_20k",
     imdb_hashed: "imdb",
     adult_raw: "adult_dense",
+    flights_regression: "flights_onehot",
+    mnist_unscaled: "mnist",
+    adult_unscaled: "adult_dense",
+    covtype_unscaled: "covtype_20k",
+    skin_unscaled: "skin",
+    letter_unscaled: "letter",
+    beijing_unscaled: "beijing_pm25",
+    fremtpl2freq_unscaled: "fremtpl2freq",
+    california_unscaled: "california",
+    bike_unscaled: "bike",
 }
 
 

@@ -1,7 +1,7 @@
 """``learning_rate="auto"``: descent that finds its own step, on columns scaled in passing.
 
-What `training.train` runs for other learning rates is `training.Run`; this module's `AutoRun` takes its
-place. It has no parameter, and the coefficients, the penalty and the objective stay in the user's units.
+What `training.train` runs for other learning rates is `training.Run`; this module's `AutoRun` takes its place.
+It has no parameter, and the coefficients, the penalty and the objective stay in the user's units.
 
 **Columns.** Column j trains as ``(x_j - centre_j) / D_j`` with ``D_j = sqrt(largest_j * spread_j)``: the
 geometric mean of its largest value and its root mean square, both about its mean. That is between scaling
@@ -268,6 +268,9 @@ class AutoRun:
         self.sweep = -(-sweep // self.batch) * self.batch
         self.judging = _sample(problem, plan, self.n)
         self.present = None  # score of the weights that the next epoch starts from
+        self.zero = None  # ... of those that the first one started from
+        self.segments, self.rows_done, self.trained = [(0, self.n)], 0, False
+        self.loss = np.nan  # of the last epoch
         self._begin(problem)
         c, self.steepness = _curvature(
             plan, self.judging.targets, self.judging.weight, problem.label is not None
@@ -343,8 +346,35 @@ class AutoRun:
         return bool(np.isfinite(self._coef).all() and isfinite(self._intercept))
 
     def weights(self, copy=True):
-        """As `training.Run.weights`; there is no further average."""
-        return self._coef.copy() if copy else self._coef, self._intercept, None, 0.0
+        """As `training.Run.weights`; there is no further average, and no optimizer."""
+        return self._coef.copy() if copy else self._coef, self._intercept, None, 0.0, None
+
+    def begun(self):
+        """Whether an epoch has been trained: an interruption goes back to where the present one began."""
+        return self.trained
+
+    def running_loss(self):
+        """Mean loss of the last epoch."""
+        return self.loss
+
+    def save(self):
+        """Copies of what the next epoch starts from."""
+        return {
+            "weights": self._present(),
+            "t": self.descent.t,
+            "pace": replace(self.pace),
+            "scores": (self.present, self.zero),
+            "users": (self._coef.copy(), self._intercept),
+        }
+
+    def load(self, state):
+        """Go on from what `save` gave."""
+        self._restore(state["weights"])
+        self.descent.t = state["t"]
+        self.pace = replace(state["pace"])
+        self.present, self.zero = state["scores"]
+        self._coef, self._intercept = state["users"]
+        self._coef, self.trained = self._coef.copy(), True
 
     def cut_rate(self, patience):
         """The step has been adapted all along: a plateau is the end."""
@@ -393,10 +423,9 @@ class AutoRun:
 
     # -- an epoch -----------------------------------------------------------------------------------
 
-    def epoch(self, order, number):
-        """Train one epoch; returns (loss, objective, last learning rate, way moved)."""
+    def epoch(self, order, number, tell=None):
+        """Train one epoch; returns (loss, objective, last learning rate, way moved). One segment: nothing to tell."""
         before = self._coef, self._intercept
-        order.advance()
         start = self._present()
         if self.present is None:
             (self.present,) = self._scores(start)
@@ -456,6 +485,7 @@ class AutoRun:
         if brief:
             self.pace.calm += self.n
         loss, penalty = sums / seen if seen and np.isfinite(sums).all() else (value, 0.0)
+        self.loss, self.rows_done, self.trained = loss, self.n, True
         moved = np.linalg.norm(self._coef.astype(np.float64) - before[0])
         return loss, loss + penalty, rate, hypot(moved, self._intercept - before[1])
 

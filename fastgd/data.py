@@ -63,7 +63,7 @@ class RowSubset:
         return np.asarray(rows.toarray() if sp.issparse(rows) else rows, dtype=dtype)
 
 
-def validated(estimator, X, y=NO_TARGETS, *, reset, y_numeric=False):
+def validated(estimator, X, y=NO_TARGETS, *, reset, y_numeric=False, any_order=False):
     """X, or X and y, checked by scikit-learn and laid out for the kernels.
 
     Parameters
@@ -76,6 +76,8 @@ def validated(estimator, X, y=NO_TARGETS, *, reset, y_numeric=False):
         Whether this is the estimator's first sight of data.
     y_numeric : bool, default=False
         Whether y must be numbers; it may then have several columns, for as many targets.
+    any_order : bool, default=False
+        Whether a Fortran-ordered X, and a y of shape (n_samples, 1), stay as they are.
 
     Returns
     -------
@@ -88,7 +90,11 @@ def validated(estimator, X, y=NO_TARGETS, *, reset, y_numeric=False):
         sparse matrix whose indices lead outside it.
     """
     alone = y is NO_TARGETS
-    if _sound(X, 2) and (alone or (_sound(y, 1) and len(y) == len(X))) and _expected(estimator, X, reset):
+    if (
+        _sound(X, 2, any_order)
+        and (alone or (_sound(y, 1) and len(y) == len(X)))
+        and _expected(estimator, X, reset)
+    ):
         return X if alone else (X, y)
     if sp.issparse(X):
         refuse_broken(X)
@@ -96,19 +102,19 @@ def validated(estimator, X, y=NO_TARGETS, *, reset, y_numeric=False):
         "accept_sparse": "csr",
         "accept_large_sparse": True,
         "dtype": FLOATS if sp.issparse(X) else FLOATS + INTEGERS,
-        "order": "C",
+        "order": None if any_order else "C",
         "reset": reset,
     }
     if alone:
         X = validate_data(estimator, X, **settings)
     else:
         shape = getattr(y, "shape", None) or np.asarray(y).shape
-        several = y_numeric and len(shape) == 2 and shape[1] > 1
+        several = y_numeric and len(shape) == 2 and (shape[1] > 1 or any_order)
         X, y = validate_data(estimator, X, y, y_numeric=y_numeric, multi_output=several, **settings)
     if sp.issparse(X):
         X = without_duplicates(X)
-    elif not (X.flags.aligned and X.flags.c_contiguous):
-        X = X.copy()
+    elif not (X.flags.aligned and (X.flags.c_contiguous or (any_order and X.flags.f_contiguous))):
+        X = X.copy(order="C")
     return X if alone else (X, y)
 
 
@@ -121,7 +127,7 @@ def validated_for_prediction(estimator, X):
     return validate_data(estimator, X, accept_sparse="csr", reset=False)
 
 
-def _sound(values, ndim):
+def _sound(values, ndim, any_order=False):
     """Whether scikit-learn's checks would return these values as they are; they take longer to say so.
 
     The sum finds what is not finite without an array of flags. It may overflow by itself: not sound,
@@ -129,7 +135,9 @@ def _sound(values, ndim):
     """
     if type(values) is not np.ndarray or values.ndim != ndim or values.dtype not in NATIVE:
         return False
-    if not (values.size and values.flags.c_contiguous and values.flags.aligned):
+    if not (values.size and values.flags.aligned):
+        return False
+    if not (values.flags.c_contiguous or (any_order and values.flags.f_contiguous)):
         return False
     if values.dtype.kind != "f":
         return True

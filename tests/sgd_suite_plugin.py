@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import fastgd
+import fastgd.patching
 
 current = None
 outcomes = {}
@@ -33,7 +34,7 @@ def note_construction(klass):
 
 
 fastgd.patch_sklearn()
-for estimator in (fastgd.SGDClassifier, fastgd.SGDRegressor, fastgd.SGDOneClassSVM):
+for estimator in map(fastgd.__getattr__, fastgd.patching.REPLACEMENTS):
     note_construction(estimator)
 
 

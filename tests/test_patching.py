@@ -2,12 +2,12 @@
 
 import pickle
 import threading
+from importlib import import_module
 
 import pytest
 import sklearn.linear_model
 from sklearn.base import clone
 from sklearn.datasets import make_classification
-from sklearn.linear_model import _stochastic_gradient as defining
 from sklearn.utils import all_estimators
 
 import fastgd
@@ -59,7 +59,7 @@ def test_some_names_only():
 
 
 def test_an_unknown_name_is_a_sentence_and_changes_nothing():
-    with pytest.raises(ValueError, match="no replacement for 'KMeans'; it has one for SGDC"):
+    with pytest.raises(ValueError, match=r"no replacement for 'KMeans'; it has one for .*SGDC"):
         patch_sklearn("SGDClassifier", "KMeans")
     with pytest.raises(ValueError, match="no replacement for 'KMeans'"):
         unpatch_sklearn("KMeans")
@@ -80,6 +80,7 @@ def test_ours_is_a_subclass_with_the_same_parameters(name):
     defaults = original().get_params()
     assert defaults.keys() <= ours().get_params().keys()
     if hasattr(sklearn, "callback"):  # from 1.9 on; older versions have some other defaults
+        defaults.pop("solver", None)  # ours is "auto"
         assert defaults.items() <= ours().get_params().items()
 
 
@@ -108,7 +109,7 @@ def test_models_made_under_the_patch_outlive_it():
 def test_the_defining_module_and_the_relatives_are_untouched():
     patch_sklearn()
     for name, original in ORIGINALS.items():
-        assert getattr(defining, name) is original
+        assert getattr(import_module(original.__module__), name) is original
     for relative in ("Perceptron", "PassiveAggressiveClassifier"):
         relative = getattr(sklearn.linear_model, relative)
         assert not [c for c in relative.__mro__ if c.__module__.startswith("fastgd")]

@@ -21,6 +21,7 @@ class Task:
     early_stopping: bool = False  # scored every epoch, but never stopped
     intercept: bool = True
     softmax: bool = False  # over all classes, in place of one model for each
+    optimizer: str = "sgd"
     epochs: int = 1
     seed: int = 0
 
@@ -41,3 +42,30 @@ def scikit_learn_arguments(task):
         "tol": None,
         "random_state": task.seed,
     }
+
+
+# -- solvers: models fitted to convergence -------------------------------------------------------
+
+# An adapter of the `converge` suite is a file with
+#   NOTE            one line: how its objective is made ours
+#   ENVIRONMENT     optional: variables that its process needs
+#   load(threads)   import the package, ImportError if it is not there
+#   solvers(problem, X)   what it has for a ``Problem`` on such data, as ``Solver``s
+SOLVERS = (
+    "fastgd_solvers",
+    "sklearn_solvers",
+    "intelex",
+    "snapml",
+    "cyanure",
+    "glum",
+    "liblinear",
+    "skglm",
+    "celer",
+)
+
+
+@dataclass(frozen=True)
+class Solver:
+    name: str
+    fit: object  # (X, y, tol) -> coef, intercept; whatever it needs of X and y is made in here
+    ladder: bool = True  # False: direct, it knows no tolerance

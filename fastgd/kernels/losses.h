@@ -98,7 +98,8 @@ FASTGD_INLINE double clip(double gradient) {
 
 /* pull(c, y, p, a) = c * clip(gradient(y, p, a)), in the way that is ready soonest.
  * both: the loss as value + log(product), product in [1, 2], and its gradient as slope / product, so that
- * many losses need one logarithm, and a step one division. */
+ * many losses need one logarithm, and a step one division.
+ * curvature: the second derivative of a smooth loss, for the solvers; 0 for the others. */
 template <typename Loss> struct Pointwise {
     static FASTGD_INLINE double pull(double c, double y, double p, double a) {
         const double g = Loss::gradient(y, p, a);
@@ -110,6 +111,7 @@ template <typename Loss> struct Pointwise {
         *product = 1.0;
         *slope = Loss::gradient(y, p, a);
     }
+    static FASTGD_INLINE double curvature(double, double, double) { return 0.0; }
 };
 
 struct Hinge : Pointwise<Hinge> {
@@ -147,6 +149,10 @@ struct LogLoss : Pointwise<LogLoss> {
         *product = 1.0 + e;
         *slope = -y * (z > 0 ? e : 1.0);
     }
+    static FASTGD_INLINE double curvature(double y, double p, double) {
+        const double e = exp_(-fabs(y * p)), s = 1.0 / (1.0 + e);
+        return e * s * s;
+    }
     static FASTGD_INLINE double pull(double c, double y, double p, double) {
         const double z = y * p;
         /* a branch, not a clamp: predicted, it costs the step that waits for this number nothing */
@@ -167,6 +173,7 @@ struct ModifiedHuber : Pointwise<ModifiedHuber> {
 struct SquaredError : Pointwise<SquaredError> {
     static FASTGD_INLINE double value(double y, double p, double) { return 0.5 * (p - y) * (p - y); }
     static FASTGD_INLINE double gradient(double y, double p, double) { return p - y; }
+    static FASTGD_INLINE double curvature(double, double, double) { return 1.0; }
 };
 struct Huber : Pointwise<Huber> {
     static FASTGD_INLINE double value(double y, double p, double a) {
@@ -211,6 +218,7 @@ struct Quantile : Pointwise<Quantile> {
 struct Poisson : Pointwise<Poisson> {
     static FASTGD_INLINE double value(double y, double p, double) { return exp_(p) - y * p; }
     static FASTGD_INLINE double gradient(double y, double p, double) { return exp_(p) - y; }
+    static FASTGD_INLINE double curvature(double, double p, double) { return exp_(p); }
 };
 
 /* name, struct, task, name of the parameter (or ""), its default */
@@ -311,6 +319,104 @@ inline double loss_sum(int id, const double *y, const double *p, const double *w
 #undef FASTGD_CASE
     }
     return 0;
+}
+
+template <typename Loss>
+inline double losses_and_slopes_as(const double *weight, const double *y, const double *p, double *FASTGD_RESTRICT out,
+                                   idx n, double a) {
+    double sum = 0, product = 1;
+    if (weight) {
+        FASTGD_SIMD_SUM(sum)
+        for (idx i = 0; i < n; i++) {
+            double value, factor, slope;
+            Loss::both(y[i], p[i], a, &value, &factor, &slope);
+            sum += weight[i] * (value + log1p_(factor - 1.0));
+            out[i] = weight[i] * (slope / factor);
+        }
+        return sum;
+    }
+    FASTGD_SIMD_SUM_AND_PRODUCT(sum, product)
+    for (idx i = 0; i < n; i++) {
+        double value, factor, slope;
+        Loss::both(y[i], p[i], a, &value, &factor, &slope);
+        sum += value;
+        product *= factor; /* in [1, 2]: one logarithm for all rows */
+        out[i] = slope / factor;
+    }
+    return sum + log(product);
+}
+
+/* out_i = weight_i gradient_i of up to 512 rows, nothing cut; returns the sum of weight_i loss_i. weight may be NULL. */
+inline double losses_and_slopes(int id, const double *weight, const double *y, const double *p, double *out, idx n,
+                                double a) {
+    switch (id) {
+#define FASTGD_CASE(name, type, task, parameter, default_)                                          \
+    case LOSS_##name:                                                                               \
+        return losses_and_slopes_as<type>(weight, y, p, out, n, a);
+        FASTGD_LOSSES(FASTGD_CASE)
+#undef FASTGD_CASE
+    }
+    return 0;
+}
+
+/* out_i = weight_i curvature_i; weight may be NULL. */
+inline void loss_curvatures(int id, const double *weight, const double *y, const double *p, double *FASTGD_RESTRICT out,
+                            idx n, double a) {
+    switch (id) {
+#define FASTGD_CASE(name, type, task, parameter, default_)                                          \
+    case LOSS_##name:                                                                               \
+        FASTGD_SIMD                                                                                 \
+        for (idx i = 0; i < n; i++) out[i] = type::curvature(y[i], p[i], a);                        \
+        break;
+        FASTGD_LOSSES(FASTGD_CASE)
+#undef FASTGD_CASE
+    }
+    if (weight)
+        for (idx i = 0; i < n; i++) out[i] *= weight[i];
+}
+
+/* For the dual of the logistic loss: 1 / a = 1 + exp(-theta), and log(1 + exp(x)). */
+FASTGD_INLINE double exp_clamped(double x) { return exp_soon(x < -700.0 ? -700.0 : x > 700.0 ? 700.0 : x); }
+FASTGD_INLINE double softplus(double x) { return log1p_(exp_(-fabs(x))) + (x > 0 ? x : 0.0); }
+
+/* Softmax of every column of z (classes x rows) in place; loss_i = log(sum_k exp(z_ki)) - z_(y_i)i. */
+template <typename W>
+FASTGD_NOINLINE void softmax_columns(W *FASTGD_RESTRICT z, const int32_t *y, double *FASTGD_RESTRICT loss, idx classes,
+                                     idx rows) {
+    enum { AT_ONCE = 64 };
+    double most[AT_ONCE], sum[AT_ONCE];
+    for (idx first = 0; first < rows; first += AT_ONCE) {
+        const idx n = rows - first < AT_ONCE ? rows - first : (idx)AT_ONCE;
+        W *const block = z + first;
+        for (idx i = 0; i < n; i++) {
+            most[i] = block[i];
+            sum[i] = 0;
+        }
+        for (idx k = 1; k < classes; k++) {
+            const W *v = block + k * rows;
+            FASTGD_SIMD
+            for (idx i = 0; i < n; i++) most[i] = v[i] > most[i] ? (double)v[i] : most[i];
+        }
+        for (idx i = 0; i < n; i++) loss[first + i] = most[i] - (double)block[y[first + i] * rows + i];
+        for (idx k = 0; k < classes; k++) {
+            W *v = block + k * rows;
+            FASTGD_SIMD
+            for (idx i = 0; i < n; i++) {
+                const double e = exp_((double)v[i] - most[i]);
+                v[i] = (W)e;
+                sum[i] += e;
+            }
+        }
+        for (idx i = 0; i < n; i++) {
+            loss[first + i] += log(sum[i]);
+            sum[i] = 1.0 / sum[i];
+        }
+        for (idx k = 0; k < classes; k++) {
+            W *v = block + k * rows;
+            FASTGD_SIMD
+            for (idx i = 0; i < n; i++) v[i] = (W)(v[i] * sum[i]);
+        }
+    }
 }
 
 }  // namespace

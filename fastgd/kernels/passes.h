@@ -55,7 +55,10 @@
 #define FASTGD_SIMD FASTGD_SIMD_PRAGMA(omp simd)
 #define FASTGD_SIMD_SUM(...) FASTGD_SIMD_PRAGMA(omp simd reduction(+ : __VA_ARGS__))
 #define FASTGD_SIMD_ANY(...) FASTGD_SIMD_PRAGMA(omp simd reduction(| : __VA_ARGS__))
+#define FASTGD_SIMD_SUM_AND_PRODUCT(sum, product) \
+    FASTGD_SIMD_PRAGMA(omp simd reduction(+ : sum) reduction(* : product))
 #else
+#define FASTGD_SIMD_SUM_AND_PRODUCT(sum, product)
 #define FASTGD_SIMD_ANY(...)
 #define FASTGD_SIMD
 #define FASTGD_SIMD_SUM(...)
@@ -533,6 +536,29 @@ template <typename X, typename W> inline void axpy4(const X *const *x, int rows,
     sweep<W>(d, b);
 }
 
+/* For Hessians and moments: a row measured from `mean`, in units of 1 / scale, times root ... */
+template <typename X, typename W>
+FASTGD_NOINLINE void centred_row(const X *FASTGD_RESTRICT x, const X *ahead, const W *FASTGD_RESTRICT mean,
+                                 const W *FASTGD_RESTRICT scale, W root, W *FASTGD_RESTRICT out, idx d) {
+    for (idx j = 0; j < d * (idx)sizeof(X); j += CACHE_LINE) FASTGD_PREFETCH((const char *)ahead + j);
+    FASTGD_SIMD
+    for (idx j = 0; j < d; j++) out[j] = root * (((W)x[j] - mean[j]) * scale[j]);
+    out[d] = root;
+}
+
+/* ... and its share of sum h (x - mean) and sum h (x - mean)^2. */
+template <typename X, typename W>
+FASTGD_NOINLINE void add_moments(const X *FASTGD_RESTRICT x, const X *ahead, const W *FASTGD_RESTRICT mean, W h,
+                                 W *FASTGD_RESTRICT sum, W *FASTGD_RESTRICT squares, idx d) {
+    for (idx j = 0; j < d * (idx)sizeof(X); j += CACHE_LINE) FASTGD_PREFETCH((const char *)ahead + j);
+    FASTGD_SIMD
+    for (idx j = 0; j < d; j++) {
+        const W v = (W)x[j] - mean[j];
+        sum[j] += h * v;
+        squares[j] += (h * v) * v;
+    }
+}
+
 /* ---- CSR passes: one row has nnz columns `col`, all different, and values x ---------------------- */
 
 template <typename X, typename I> FASTGD_INLINE void prefetch_row(const X *x, const I *col, idx nnz) {
@@ -603,6 +629,40 @@ inline double csr_axpy(const X *x, const I *col, idx nnz, double c, W *w) {
         growth += (double)step * (2 * (double)old + step);
     }
     return growth;
+}
+
+/* g += c x in float64, whatever the type of x. */
+template <typename X, typename I> inline void csr_add_to(const X *x, const I *col, idx nnz, double c, double *g) {
+    for (idx k = 0; k < nnz; k++) g[col[k]] += c * x[k];
+}
+
+/* w . x alone. Rows of text and one-hot data are often shorter than what vectors need to pay. */
+template <typename X, typename W, typename I>
+inline double csr_predict(const X *x, const I *col, idx nnz, const W *w) {
+    W a = 0, b = 0, c = 0, e = 0;
+    idx k = 0;
+    for (; k + 4 <= nnz; k += 4) {
+        a += w[col[k]] * (W)x[k];
+        b += w[col[k + 1]] * (W)x[k + 1];
+        c += w[col[k + 2]] * (W)x[k + 2];
+        e += w[col[k + 3]] * (W)x[k + 3];
+    }
+    for (; k < nnz; k++) a += w[col[k]] * (W)x[k];
+    return (double)(a + b) + (double)(c + e);
+}
+
+/* squares += h x^2, in float64. */
+template <typename X, typename I> inline void csr_add_squares(const X *x, const I *col, idx nnz, double h, double *squares) {
+    for (idx k = 0; k < nnz; k++) squares[col[k]] += h * ((double)x[k] * x[k]);
+}
+
+/* The share of one row in the upper triangle of X' diag(h) X, a d x d matrix: columns in any order. */
+template <typename X, typename I> inline void csr_outer(const X *x, const I *col, idx nnz, double h, double *H, idx d) {
+    for (idx a = 0; a < nnz; a++) {
+        double *row = H + col[a] * d;
+        const double c = h * x[a];
+        for (idx b = a; b < nnz; b++) row[col[b]] += c * x[b];
+    }
 }
 
 /* The l1 penalty on CSR. The truncation acts on every weight at every step; here a weight is brought

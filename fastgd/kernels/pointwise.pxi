@@ -32,3 +32,38 @@ def total_loss(int loss, double parameter, const double[::1] y, const double[::1
     with nogil:
         total = loss_sum(loss, &y[0], &raw[0], weights, n, parameter)
     return total
+
+
+def curvatures(int loss, double parameter, const double[::1] y, const double[::1] raw, weight, double[::1] out):
+    """Write weight times the second derivative in the raw prediction; weight defaults to 1."""
+    cdef const double[::1] given
+    cdef const double *weights = NULL
+    cdef idx n = y.shape[0]
+    if raw.shape[0] != n or out.shape[0] != n:
+        raise ValueError("The kernels need as many raw predictions as targets.")
+    if n == 0:
+        return
+    if weight is not None:
+        given = weight
+        weights = &given[0]
+    with nogil:
+        loss_curvatures(loss, weights, &y[0], &raw[0], &out[0], n, parameter)
+
+
+def slopes(int loss, double parameter, const double[::1] y, const double[::1] raw, weight, double[::1] out):
+    """Write weight times the gradient in the raw prediction, nothing cut; returns the sum of weight times loss."""
+    cdef const double[::1] given
+    cdef const double *weights = NULL
+    cdef idx n = y.shape[0], start, count
+    cdef double total = 0
+    if raw.shape[0] != n or out.shape[0] != n:
+        raise ValueError("The kernels need as many raw predictions as targets.")
+    if weight is not None:
+        given = weight
+    with nogil:
+        for start in range(0, n, 512):
+            if weight is not None:
+                weights = &given[start]
+            count = min(<idx> 512, n - start)
+            total += losses_and_slopes(loss, weights, &y[start], &raw[start], &out[start], count, parameter)
+    return total

@@ -103,7 +103,7 @@ template <typename X, typename V> struct Moments {
 };
 
 template <typename X>
-inline void column_sums(const X *const *rows, int n, idx d, const X *shift, double *sum, double *square, double *low,
+inline void column_ranges(const X *const *rows, int n, idx d, const X *shift, double *sum, double *square, double *low,
                         double *high) {
     typedef typename Lanes<X>::V V;
     enum { N = Lanes<X>::N };
@@ -131,7 +131,7 @@ inline void column_sums(const X *const *rows, int n, idx d, const X *shift, doub
 
 /* The same of one CSR row: sums of squares, and the range. */
 template <typename X, typename I>
-inline void csr_column_sums(const X *x, const I *col, idx nnz, double *sum, double *square, double *low,
+inline void csr_column_ranges(const X *x, const I *col, idx nnz, double *sum, double *square, double *low,
                             double *high) {
     for (idx k = 0; k < nnz; k++) {
         const double v = x[k];

@@ -15,9 +15,9 @@ cdef extern from "scaled.h" namespace "fastgd" nogil:
     double scale_row[T, V](const T *x, const T *ahead, const V *centre, const V *inverse, V *out, idx d)
     void shrinkage[V](const V *l2, double steps, V *factor, idx d)
     double shrink[V](V *w, const V *l2, const V *factor, const V *l1, V *total, idx d, double steps, double weight)
-    void column_sums[T](const T *const *rows, int n, idx d, const T *shift, double *sum, double *square,
+    void column_ranges[T](const T *const *rows, int n, idx d, const T *shift, double *sum, double *square,
                         double *low, double *high)
-    void csr_column_sums[T, J](const T *x, const J *col, idx nnz, double *sum, double *square, double *low,
+    void csr_column_ranges[T, J](const T *x, const J *col, idx nnz, double *sum, double *square, double *low,
                                double *high)
     void csr_scale[T, V, J](const T *x, const J *col, idx nnz, const V *inverse, V *out)
 
@@ -446,24 +446,24 @@ def column_moments(Rows rows, const int32_t[::1] chosen, shift, double[::1] sums
         order = &chosen[0]
     if rows.sparse:
         if rows.float32 and rows.wide:
-            csr_moments(rows, <const float *> NULL, <const int64_t *> NULL, order, n, &sums[0], &squares[0], &low[0], &high[0])
+            csr_ranges(rows, <const float *> NULL, <const int64_t *> NULL, order, n, &sums[0], &squares[0], &low[0], &high[0])
         elif rows.float32:
-            csr_moments(rows, <const float *> NULL, <const int32_t *> NULL, order, n, &sums[0], &squares[0], &low[0], &high[0])
+            csr_ranges(rows, <const float *> NULL, <const int32_t *> NULL, order, n, &sums[0], &squares[0], &low[0], &high[0])
         elif rows.wide:
-            csr_moments(rows, <const double *> NULL, <const int64_t *> NULL, order, n, &sums[0], &squares[0], &low[0], &high[0])
+            csr_ranges(rows, <const double *> NULL, <const int64_t *> NULL, order, n, &sums[0], &squares[0], &low[0], &high[0])
         else:
-            csr_moments(rows, <const double *> NULL, <const int32_t *> NULL, order, n, &sums[0], &squares[0], &low[0], &high[0])
+            csr_ranges(rows, <const double *> NULL, <const int32_t *> NULL, order, n, &sums[0], &squares[0], &low[0], &high[0])
         return
     cdef void *raw = take((TOGETHER * rows.d + PADDING) * 8)
     with nogil:
         if rows.float32:
-            dense_moments(rows, <const float *> address(about), <float *> raw, order, n, &sums[0], &squares[0], &low[0], &high[0])
+            dense_ranges(rows, <const float *> address(about), <float *> raw, order, n, &sums[0], &squares[0], &low[0], &high[0])
         else:
-            dense_moments(rows, <const double *> address(about), <double *> raw, order, n, &sums[0], &squares[0], &low[0], &high[0])
+            dense_ranges(rows, <const double *> address(about), <double *> raw, order, n, &sums[0], &squares[0], &low[0], &high[0])
         free(raw)
 
 
-cdef void dense_moments(Rows rows, const X *shift, X *raw, const int32_t *order, idx n, double *sums, double *squares,
+cdef void dense_ranges(Rows rows, const X *shift, X *raw, const int32_t *order, idx n, double *sums, double *squares,
                         double *low, double *high) noexcept nogil:
     cdef const X *x = <const X *> address(rows.data)
     cdef const X *some[TOGETHER]
@@ -478,11 +478,11 @@ cdef void dense_moments(Rows rows, const X *shift, X *raw, const int32_t *order,
                 some[k] = raw + k * d
             else:
                 some[k] = x + i * d
-        column_sums(<const X **> some, count, d, shift, sums, squares, low, high)
+        column_ranges(<const X **> some, count, d, shift, sums, squares, low, high)
         first += count
 
 
-cdef void csr_moments(Rows rows, const X *x, const I *col, const int32_t *order, idx n, double *sums,
+cdef void csr_ranges(Rows rows, const X *x, const I *col, const int32_t *order, idx n, double *sums,
                       double *squares, double *low, double *high) noexcept nogil:
     cdef const I *indptr = <const I *> address(rows.indptr)
     cdef idx k, i
@@ -490,4 +490,4 @@ cdef void csr_moments(Rows rows, const X *x, const I *col, const int32_t *order,
     col = <const I *> address(rows.indices)
     for k in range(n):
         i = row(order, k, n)
-        csr_column_sums(x + indptr[i], col + indptr[i], indptr[i + 1] - indptr[i], sums, squares, low, high)
+        csr_column_ranges(x + indptr[i], col + indptr[i], indptr[i + 1] - indptr[i], sums, squares, low, high)

@@ -1,0 +1,134 @@
+# Coordinate descent on a Gram matrix, and what makes Gram matrices of dense rows ready for BLAS.
+
+def descend_gram(const double[:, ::1] Q, double[::1] w, double[::1] g, const double[::1] l1, bint positive,
+                 const int64_t[::1] order, idx epochs, double enough):
+    """Minimise w'Qw / 2 - q'w + sum of l1_j |w_j| one coordinate after another, in place.
+
+    Parameters
+    ----------
+    Q : (d, d) symmetric; a coordinate whose diagonal entry is not positive is left alone
+    w : (d,), changed
+    g : (d,), q - Q w, changed with it
+    l1 : (d,)
+    positive : whether w >= 0
+    order : the coordinates of an epoch, in their order; None for 0 ... d - 1
+    epochs : the most passes over the coordinates
+    enough : stop after an epoch that has lowered the objective by less than about this
+
+    Returns
+    -------
+    (epochs run, sum of Q_jj delta_j^2 / 2 over the last of them)
+    """
+    cdef idx d = Q.shape[0], i, j, k, n = d if order is None else order.shape[0], done = 0
+    cdef double curvature, old, new, u, delta, gained = 0
+    cdef const double *row
+    cdef double *out
+    if Q.shape[1] != d or w.shape[0] != d or g.shape[0] != d or l1.shape[0] != d:
+        raise ValueError("The kernels need Q of shape (d, d) and three vectors of length d.")
+    if order is not None:
+        for i in range(n):
+            if not 0 <= order[i] < d:
+                raise ValueError("The kernels need an order of existing coordinates.")
+    if d == 0:
+        return 0, 0.0
+    out = &g[0]
+    with nogil:
+        while done < epochs:
+            gained = 0
+            done += 1
+            for i in range(n):
+                j = i if order is None else order[i]
+                curvature = Q[j, j]
+                if not curvature > 0:
+                    continue
+                old = w[j]
+                u = g[j] + curvature * old
+                if u > l1[j]:
+                    new = (u - l1[j]) / curvature
+                elif u < -l1[j] and not positive:
+                    new = (u + l1[j]) / curvature
+                else:
+                    new = 0
+                delta = new - old
+                if delta == 0:
+                    continue
+                w[j] = new
+                row = &Q[j, 0]
+                for k in range(d):
+                    out[k] -= delta * row[k]
+                gained += 0.5 * curvature * delta * delta
+            if not gained > enough:
+                break
+    return done, gained
+
+
+cdef void center_as(const X *x, const double *shift, const double *root, idx d, idx width, double *out,
+                    idx count) noexcept nogil:
+    cdef idx i, j
+    cdef double scale
+    cdef double *z
+    for i in range(count):
+        z = out + i * width
+        if root == NULL:
+            for j in range(d):
+                z[j] = <double> x[j] - shift[j]
+        else:
+            scale = root[i]
+            for j in range(d):
+                z[j] = (<double> x[j] - shift[j]) * scale
+        x += d
+
+
+def center_rows(Rows rows, const double[::1] shift, const double[::1] root, idx start, idx stop,
+                double[:, ::1] out):
+    """out[i, :d] = (x_{start + i} - shift) root_{start + i} of dense float rows; root None means ones."""
+    cdef idx d = rows.d
+    cdef const double *scale = NULL
+    if rows.sparse or rows.convert != NULL:
+        raise TypeError("The kernels centre dense rows of floats.")
+    if not (0 <= start <= stop <= rows.n and out.shape[0] >= stop - start and out.shape[1] >= d
+            and shift.shape[0] >= d and (root is None or root.shape[0] >= rows.n)):
+        raise ValueError("The kernels need existing rows, a shift per column, a root per row and room for them.")
+    if start == stop or d == 0:
+        return
+    if root is not None:
+        scale = &root[start]
+    with nogil:
+        if rows.float32:
+            center_as(<const float *> address(rows.data) + start * d, &shift[0], scale, d, out.shape[1], &out[0, 0],
+                      stop - start)
+        else:
+            center_as(<const double *> address(rows.data) + start * d, &shift[0], scale, d, out.shape[1], &out[0, 0],
+                      stop - start)
+
+
+cdef void csr_columns(const X *x, const I *indices, const I *indptr, idx n, const double[::1] weight,
+                      double[::1] total, double[::1] square) noexcept:
+    cdef idx i, k
+    cdef double s = 1.0, value
+    with nogil:
+        for i in range(n):
+            if weight is not None:
+                s = weight[i]
+            for k in range(indptr[i], indptr[i + 1]):
+                value = x[k]
+                total[indices[k]] += s * value
+                square[indices[k]] += s * value * value
+
+
+def column_sums(Rows rows, const double[::1] weight, double[::1] total, double[::1] square):
+    """Of CSR rows: total += sum of s_i x_i and square += sum of s_i x_i^2; weight None means ones."""
+    cdef const void *x = address(rows.data)
+    cdef const void *indices = address(rows.indices)
+    cdef const void *indptr = address(rows.indptr)
+    if not rows.sparse or total.shape[0] < rows.d or square.shape[0] < rows.d or (
+            weight is not None and weight.shape[0] < rows.n):
+        raise ValueError("The kernels need CSR rows, a weight per row and room for each column.")
+    if rows.float32 and rows.wide:
+        csr_columns(<const float *> x, <const int64_t *> indices, <const int64_t *> indptr, rows.n, weight, total, square)
+    elif rows.float32:
+        csr_columns(<const float *> x, <const int32_t *> indices, <const int32_t *> indptr, rows.n, weight, total, square)
+    elif rows.wide:
+        csr_columns(<const double *> x, <const int64_t *> indices, <const int64_t *> indptr, rows.n, weight, total, square)
+    else:
+        csr_columns(<const double *> x, <const int32_t *> indices, <const int32_t *> indptr, rows.n, weight, total, square)

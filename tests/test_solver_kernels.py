@@ -1,0 +1,201 @@
+"""The solvers' passes over X equal their NumPy twins, on every layout, type and kernel build."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from cases import layout
+
+from fastgd import reference
+from fastgd.data import make_rows, padded
+from fastgd.kernels import kernels
+from fastgd.losses import LOSSES
+from fastgd.solvers.design import Design
+from fastgd.solvers.objective import Objective
+
+pytestmark = pytest.mark.kernels
+LAYOUTS = ("dense", "csr32", "csr64")
+SMOOTH = ("log_loss", "squared_error", "poisson")
+N, D = 150, 37
+
+
+def rows_of(kind, dtype, n=N, d=D):
+    """A matrix with gaps, and targets in {-1, +1}."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, d)) * (rng.random((n, d)) < 0.4)
+    y = np.where(rng.random(n) < 0.4, 1.0, -1.0)
+    weight = rng.integers(0, 4, n).astype(np.float64)
+    X = X.astype(dtype)
+    return layout(X, kind), X.astype(np.float64), y, weight
+
+
+def close(actual, expected, dtype):
+    scale = max(1.0, float(np.abs(expected).max()))
+    tolerance = 1e-12 if dtype == np.float64 else 2e-5
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * scale)
+
+
+@pytest.mark.parametrize("double", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", LAYOUTS)
+@pytest.mark.parametrize("loss", SMOOTH)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_passes(kind, dtype, double, loss, weighted):
+    if dtype == np.float64 and not double:
+        pytest.skip("float64 rows are always worked on in float64")
+    X, plain, y, weight = rows_of(kind, dtype)
+    weight = weight if weighted else None
+    rng = np.random.default_rng(1)
+    w, b = 0.1 * rng.standard_normal(D), 0.3
+    precision = np.float64 if double else np.float32
+    sweeps = kernels.Sweeps(make_rows(X), y, weight, LOSSES[loss].number, LOSSES[loss].default)
+    kernel_w, z, g = padded(w, D, precision), np.empty(N), np.zeros(D)
+    total, r = 0.0, 0.0
+    for start, stop in ((0, 70), (70, 70), (70, N)):  # pieces add up
+        part = sweeps.descend(kernel_w, double, b, z, g, start, stop)
+        total, r = total + part[0], r + part[1]
+    expected = reference.descend_pass(loss, plain, y, w, b, weight)
+    for actual, twin in zip((z, total, g, r), expected, strict=True):
+        close(actual, twin, precision)
+
+    only_z = np.empty(N)
+    sweeps.forward(kernel_w, double, b, only_z, 0, N)
+    close(only_z, expected[0], precision)
+
+    back = np.zeros(D)
+    sweeps.backward(z, double, back, 0, N)
+    close(back, plain.T @ z, precision)
+
+    h, curved = rng.random(N), np.zeros(D)
+    product = h * (plain @ w + 0.2)
+    assert sweeps.curve(kernel_w, double, 0.2, h, curved, 0, N) == pytest.approx(product.sum(), rel=1e-4)
+    close(curved, plain.T @ product, precision)
+
+
+@pytest.mark.parametrize("loss", SMOOTH)
+def test_slopes_and_curvatures(loss):
+    rng = np.random.default_rng(0)
+    y = np.where(rng.random(1000) < 0.5, 1.0, -1.0)
+    z, weight = 4 * rng.standard_normal(1000), rng.random(1000)
+    number, parameter = LOSSES[loss].number, LOSSES[loss].default
+    out = np.empty(1000)
+    for s in (None, weight):
+        ones = np.ones(1000) if s is None else s
+        total = kernels.slopes(number, parameter, y, z, s, out)
+        assert total == pytest.approx(ones @ reference.value(loss, y, z), rel=1e-13)
+        np.testing.assert_allclose(out, ones * reference.gradient(loss, y, z), rtol=1e-12, atol=1e-14)
+        kernels.curvatures(number, parameter, y, z, s, out)
+        np.testing.assert_allclose(out, ones * reference.curvature(loss, y, z), rtol=1e-12)
+    step = 1e-5
+    numeric = reference.gradient(loss, y, z + step) - reference.gradient(loss, y, z - step)
+    np.testing.assert_allclose(
+        reference.curvature(loss, y, z), numeric / (2 * step), rtol=1e-4, atol=1e-9
+    )
+
+
+def test_extreme_raw_predictions_stay_finite():
+    z = np.array([-1e300, -1e4, -50.0, 0.0, 50.0, 1e4, 1e300])
+    y, out = np.ones(7), np.empty(7)
+    loss = LOSSES["log_loss"]
+    assert kernels.slopes(loss.number, 0.0, y, z, None, out) == pytest.approx(1e300)
+    np.testing.assert_allclose(out, [-1, -1, -1, -0.5, -np.exp(-50.0), 0, 0], rtol=1e-12, atol=1e-300)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, np.int32])
+@pytest.mark.parametrize("intercept", [False, True])
+def test_dense_moments_and_hessian(dtype, intercept):
+    rng = np.random.default_rng(0)
+    X = (5 + 3 * rng.standard_normal((N, D))).astype(dtype) if dtype != np.uint8 else None
+    X = rng.integers(0, 255, (N, D)).astype(dtype) if X is None else X
+    y = np.where(rng.random(N) < 0.5, 1.0, -1.0)
+    design = Design(Objective(X, y, "log_loss", fit_intercept=intercept), precise=True)
+    plain = X.astype(np.float64)
+    mean = plain.mean(axis=0) if intercept else np.zeros(D)
+    np.testing.assert_allclose(design.mean, mean, rtol=1e-10)
+    np.testing.assert_allclose(design.spread, np.sqrt(((plain - mean) ** 2).mean(axis=0)), rtol=1e-10)
+
+    h = rng.random(N)
+    scaled = np.column_stack([(plain - mean) * design.scale, np.ones(N)])
+    expected = (scaled * h[:, None]).T @ scaled
+    np.testing.assert_allclose(design.hessian(h), expected, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(design.hessian(h, precise=False), expected, rtol=0, atol=1e-4 * N)
+    np.testing.assert_allclose(design.hessian_diagonal(h), np.diag(expected)[:D], rtol=1e-10)
+    chosen = np.array([3, 7, 100, 149], dtype=np.int32)
+    part = (scaled[chosen] * h[chosen, None]).T @ scaled[chosen]
+    np.testing.assert_allclose(design.hessian(h[chosen], chosen), part, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["csr32", "csr64", "unsorted"])
+def test_sparse_hessian(kind, dtype):
+    X, plain, y, _ = rows_of("csr32" if kind == "unsorted" else kind, dtype)
+    if kind == "unsorted":  # columns of a row backwards
+        order = np.concatenate(
+            [np.arange(b - 1, a - 1, -1) for a, b in zip(X.indptr, X.indptr[1:], strict=False)]
+        )
+        X = sp.csr_matrix((X.data[order], X.indices[order], X.indptr), X.shape)
+    design = Design(Objective(X, y, "log_loss"))
+    h = np.random.default_rng(1).random(N)
+    scaled = np.column_stack([plain * design.scale, np.ones(N)])
+    expected = (scaled * h[:, None]).T @ scaled
+    np.testing.assert_allclose(design.hessian(h), expected, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(design.hessian_diagonal(h), np.diag(expected)[:D], rtol=1e-10)
+    columns = np.array([2, 11, 30])
+    pick = np.append(columns, D)
+    block = design.hessian_block(h, columns)
+    np.testing.assert_allclose(block, expected[np.ix_(pick, pick)], rtol=1e-10, atol=1e-10)
+    chosen = np.array([0, 5, 77], dtype=np.int32)
+    part = (scaled[chosen] * h[chosen, None]).T @ scaled[chosen]
+    np.testing.assert_allclose(design.hessian(h[chosen], chosen), part, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n", [1, 63, 200])
+def test_softmax(dtype, weighted, n):
+    rng = np.random.default_rng(0)
+    Z = (8 * rng.standard_normal((7, n))).astype(dtype)
+    y = rng.integers(0, 7, n).astype(np.int32)
+    weight = rng.random(n) if weighted else None
+    loss, residuals = reference.softmax_slopes(Z.astype(np.float64), y, weight)
+    out = Z.copy()
+    assert kernels.softmax(out, dtype == np.float64, y, weight, 7) == pytest.approx(loss, rel=1e-12)
+    np.testing.assert_allclose(out, residuals, rtol=0, atol=1e-14 if dtype == np.float64 else 1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", LAYOUTS)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kappa", [0.0, 2.0])
+def test_dual_epochs(kind, dtype, weighted, kappa):
+    X, plain, y, weight = rows_of(kind, dtype)
+    weight = weight if weighted else None
+    theta, w, share = np.full(N, -2.0), padded(None, D, dtype), 0.7
+    kernel = kernels.DualAscent(make_rows(X), y, weight, theta, w, share, kappa)
+    kernel.intercept = 0.1
+    order = kernels.Order(N, 5)
+    twin = np.full(N, -2.0), np.zeros(D), 0.1
+    for rows in reference.epoch_orders(N, 5, 3):
+        order.advance()
+        gap = kernel.epoch(order)
+        *twin, expected = reference.dual_epoch(plain, y, *twin, share, kappa, rows, weight)
+        tolerance = 1e-5 if dtype == np.float64 else 2e-3
+        np.testing.assert_allclose(theta, twin[0], rtol=0, atol=tolerance)
+        np.testing.assert_allclose(w[:D], twin[1], rtol=0, atol=tolerance)
+        assert kernel.intercept == pytest.approx(twin[2], abs=tolerance)
+        assert gap == pytest.approx(expected, rel=1e-4 if dtype == np.float64 else 1e-2)
+
+
+def test_buffers_that_do_not_fit_are_refused():
+    X, _, y, _ = rows_of("dense", np.float64)
+    sweeps = kernels.Sweeps(make_rows(X), y, None, 0)
+    w = padded(None, D, np.float64)
+    with pytest.raises(ValueError, match="padded"):
+        sweeps.forward(w[:16], True, 0.0, np.empty(N), 0, N)
+    with pytest.raises(ValueError, match="existing rows"):
+        sweeps.forward(w, True, 0.0, np.empty(N), 0, N + 1)
+    with pytest.raises(ValueError, match="float64 rows"):
+        sweeps.forward(w.astype(np.float32), False, 0.0, np.empty(N), 0, N)
+    with pytest.raises(ValueError, match="target"):
+        kernels.Sweeps(make_rows(X), y[:-1], None, 0)
+    with pytest.raises(ValueError, match="class codes"):
+        kernels.softmax(np.zeros((2, 3)), True, np.array([0, 1, 2], np.int32), None, 2)
