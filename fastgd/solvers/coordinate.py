@@ -2,20 +2,24 @@
 
 Needs squared loss or log-loss of two classes, and an l1 penalty or ``positive``. Three layers:
 
-1. `Quadratic`: w'Qw/2 - q'w + sum l1_j |w_j| on a Gram matrix. Epochs of coordinate descent find the signs; Newton's
-   method on the support with those signs then finds the minimum at once, where coordinate descent alone would
-   need an epoch per digit or worse (the support enumeration of an active-set method).
-2. Newton's method for the loss, each step such a problem (Lee, Sun and Saunders, 2014, "Proximal Newton-type
+1. `Quadratic`: w'Qw/2 - q'w + sum l1_j |w_j| on a Gram matrix. Epochs of coordinate descent find the
+signs; Newton's
+   method on the support with those signs then finds the minimum at once, where coordinate descent alone
+   would need an epoch per digit or worse (the support enumeration of an active-set method).
+2. Newton's method for the loss, each step such a problem (Lee, Sun and Saunders, 2014, "Proximal
+Newton-type
    methods"), with an exact or backtracking line search. For squared loss it is one step.
-3. Working sets (Massias, Gramfort and Salmon, 2018, "Celer"): only columns that are or could become non-zero enter
-   1 and 2; a pass over all of X then tells which ones were left out, and how far the objective can still fall.
+3. Working sets (Massias, Gramfort and Salmon, 2018, "Celer"): only columns that are or could become
+non-zero enter
+   1 and 2; a pass over all of X then tells which ones were left out, and how far the objective can still
+   fall.
 
 With few columns, 3 is left out, and for squared loss X is read once.
 
-The certificate is a duality gap in the user's units (Fenchel; the dual point is the scaled residual, as in
-Kim, Koh, Lustig, Boyd and Gorinevsky, 2007). With the intercept at its best for w the residuals sum to zero, which
-makes the dual point feasible. A small multiple of the rounding error of the sums is added, so that the gap
-does not claim more than was computed.
+The certificate is a duality gap in the user's units (Fenchel; the dual point is the scaled residual, as
+in Kim, Koh, Lustig, Boyd and Gorinevsky, 2007). With the intercept at its best for w the residuals sum to
+zero, which makes the dual point feasible. A small multiple of the rounding error of the sums is added, so
+that the gap does not claim more than was computed.
 """
 
 import time
@@ -44,7 +48,10 @@ WHOLE = 200  # dense columns whose Gram matrix is sooner there than working sets
 WHOLE_SPARSE = (40, 2000)  # values per row and columns, the same for sparse X
 SMALLEST_SHARE = 1e-9  # of the same, when steps have no effect any more
 INNER = 0.1  # of the gap that is left, what the problem on a working set is solved to
-SCALES, LOOSE = 8, 1e-3  # how finely the scale of a dual point is searched, if the gap is above this share
+SCALES, LOOSE = (
+    8,
+    1e-3,
+)  # how finely the scale of a dual point is searched, if the gap is above this share
 NEWTON_STEPS = 30  # on one working set
 
 
@@ -74,7 +81,8 @@ def solve_each(objective, goal, starts=None):
     targets = objective.y.shape[1] if several else 1
     solutions = []
     stats = None
-    if objective.loss == "squared_error" and gram_pays(objective.X):
+    no_gap = objective.positive and objective.l1 == 0 and not np.any(objective.l2)
+    if objective.loss == "squared_error" and (no_gap or gram_pays(objective.X)):
         y = np.asarray(objective.y, np.float64).reshape(len(objective.y), -1)
         weight = relative_weights(objective.weight)
         table = moments(objective.X, y, weight, center=objective.fit_intercept)
@@ -140,6 +148,7 @@ class Epochs(Progress):
     def __init__(self, goal):
         super().__init__("coordinate", goal, MAX_ITER, unit="epochs")
         self.epochs = 0
+        self.rounding = 0.0  # the share of it in the certificate
 
     @property
     def n_iter(self):
@@ -154,9 +163,9 @@ class Epochs(Progress):
         return max(self.goal.tol * max(objective, self.floor), 4 * self.floor)
 
     def stalled(self):
-        """No further progress is possible in floating-point numbers: as good as done, if the gap agrees."""
+        """No further progress is possible in floating-point numbers: done, if the gap agrees."""
         self.stuck = True
-        self.converged = self.certificate.value <= 1e3 * self.floor
+        self.converged = self.certificate.value <= max(1e3 * self.floor, 2 * self.rounding)
         self.reason = "The objective cannot be lowered any further in floating-point numbers."
 
     def over(self):
@@ -204,7 +213,8 @@ class Quadratic:
         With l2 on the diagonal.
     q : ndarray of shape (d,)
     c : float
-        The squared norm of the targets of the least-squares problem that this is: never negative at any w.
+        The squared norm of the targets of the least-squares problem that this is: never negative at any
+        w.
     l1 : float
     l2 : float
     positive : bool
@@ -232,18 +242,29 @@ class Quadratic:
         primal, gap = fenchel_gap(0.5 * norm2, norm2, along, g, w, self.l1, self.l2, self.positive)
         if not self.sure:
             gap = self._decrement(w, g)
+        return primal, gap + self.rounding(w)
+
+    def rounding(self, w):
+        """What rounding of the sums may have done to a gap."""
         size = float(np.sqrt(self.Q.diagonal()) @ np.abs(w))
-        return primal, gap + 4 * EPS * (self.c + size * size)
+        return 4 * EPS * (self.c + size * size)
 
     def _decrement(self, w, g):
-        """What Newton's method on the support and single steps elsewhere would gain."""
+        """What Newton's method on the support and single steps elsewhere would gain: no bound."""
         support = np.flatnonzero(w)
         curvature = unit_where_zero(self.Q.diagonal())
-        outside = np.maximum(g, 0.0)
-        outside[support] = 0.0
-        gain = 0.5 * float((outside * outside / curvature).sum()) * max(1, len(support))
-        step = self._newton(support, g[support])
-        return gain + (0.5 * float(step @ g[support]) if step is not None else np.inf)
+        over = np.maximum((g if self.positive else np.abs(g)) - self.l1, 0.0)
+        over[support] = 0.0
+        gain = 0.5 * float((over * over / curvature).sum()) * max(1, len(support))
+        right = g[support] - self.l1 * np.sign(w[support])
+        step = self._newton(support, right)
+        return gain + (0.5 * float(step @ right) if step is not None else np.inf)
+
+    def estimate(self, w):
+        """The objective and an estimate of what is left, for where rounding has spoilt the dual point."""
+        g = self.gradient(w)
+        primal, _ = self.measure(w, g)
+        return primal, abs(self._decrement(w, g)) + self.rounding(w)
 
     def _newton(self, support, right):
         """The support's block of Q inverted times `right`."""
@@ -262,7 +283,7 @@ class Quadratic:
         return None
 
     def polish(self, w, g):
-        """Newton's method on the support, as far as signs allow; the new (w, g), or None if there is no gain."""
+        """Newton's method on the support, as far as signs allow; the new (w, g), or None without gain."""
         support = np.flatnonzero(w)
         if not 0 < len(support) <= POLISHED:
             return None
@@ -294,8 +315,8 @@ class Quadratic:
     def active_set(self):
         """NNLS by adding the most violated coordinate and going back where one turns negative.
 
-        Lawson and Hanson (1974), chapter 23. Slower than epochs, but where many answers are as good, it gives the same
-        one whatever the rounding.
+        Lawson and Hanson (1974), chapter 23. Slower than epochs, but where many answers are as good, it
+        gives the same one whatever the rounding.
         """
         w, g = np.zeros(len(self.q)), self.q.copy()
         spread = np.sqrt(unit_where_zero(self.Q.diagonal()))
@@ -350,7 +371,14 @@ class Quadratic:
         while not gap <= limit(objective) and progress.left and not progress.over():
             before, support = objective, w != 0
             run, _ = kernels.descend_gram(
-                self.Q, w, g, self.l1s, self.positive, self.order, min(block, progress.left), 0.01 * limit(objective)
+                self.Q,
+                w,
+                g,
+                self.l1s,
+                self.positive,
+                self.order,
+                min(block, progress.left),
+                0.01 * limit(objective),
             )
             progress.epochs += run
             block = BLOCK
@@ -375,7 +403,7 @@ class Quadratic:
         return w, objective, gap, False
 
 
-# -- squared loss on the moments of all columns -----------------------------------------------------------
+# -- squared loss on the moments of all columns ----------------------------------------------------------
 
 
 def on_moments(stats, k, objective, goal, start=None):
@@ -403,7 +431,13 @@ def on_moments(stats, k, objective, goal, start=None):
         Q.flat[:: d + 1] += l2
     c = float(stats.c[k])
     problem = Quadratic(
-        Q, np.ascontiguousarray(stats.B[:, k]), c, float(objective.l1), l2, objective.positive, _order(d, goal)
+        Q,
+        np.ascontiguousarray(stats.B[:, k]),
+        c,
+        float(objective.l1),
+        l2,
+        objective.positive,
+        _order(d, goal),
     )
     progress.begin(0.5 * c)
     w = np.zeros(d) if start is None else np.array(start[0], dtype=np.float64)
@@ -426,6 +460,11 @@ def on_moments(stats, k, objective, goal, start=None):
             w, value, gap, ended = problem.minimise(w, progress.limit, progress, report)
             if ended or not progress.reason:
                 report(w, value, gap)
+                if ended and not progress.converged:
+                    # the slopes of columns with large values are not known to better than l1
+                    value, left = problem.estimate(w)
+                    progress.add(point(w), value, "estimate", left)
+                progress.rounding = problem.rounding(w)
                 _conclude(progress, gap <= progress.limit(value) or ended)
     except (KeyboardInterrupt, Exception) as error:
         progress.interrupted(error)
@@ -481,7 +520,7 @@ def path_on_moments(stats, alphas, l1_ratio, positive, goal):
     return coefs, gaps
 
 
-# -- working sets -----------------------------------------------------------------------------------------
+# -- working sets ----------------------------------------------------------------------------------------
 
 
 class Columns:
@@ -684,7 +723,9 @@ class Search:
         support = int(np.count_nonzero(self.w))
         wanted = min(max(size, 2 * support), len(score))
         wanted = max(min(wanted, int((score > 0).sum())), min(wanted, support + 10))
-        chosen = np.argpartition(-score, wanted - 1)[:wanted] if wanted < len(score) else np.arange(len(score))
+        chosen = (
+            np.argpartition(-score, wanted - 1)[:wanted] if wanted < len(score) else np.arange(len(score))
+        )
         return np.sort(chosen[score[chosen] > -np.inf])
 
     def work_on(self, chosen, g, v, loss, limit, progress):
@@ -695,7 +736,7 @@ class Search:
         for step in range(self.loss.steps):
             if step:
                 g = columns.correlate(v) - self.l2 * w
-                objective, gap = self.loss.gap(loss, v, g, w, self.l1, self.l2, self.positive)
+                _, gap = self.loss.gap(loss, v, g, w, self.l1, self.l2, self.positive)
                 if gap <= limit:
                     break
             h = self.loss.curvatures(v)
@@ -703,7 +744,9 @@ class Search:
             Q = stats.A * stats.total
             Q.flat[:: len(Q) + 1] += self.l2
             q = g + Q @ w
-            norm2 = float((v * v) @ np.divide(1.0, h, out=np.zeros_like(h), where=h > 0)) + self.l2 * float(w @ w)
+            norm2 = float(
+                (v * v) @ np.divide(1.0, h, out=np.zeros_like(h), where=h > 0)
+            ) + self.l2 * float(w @ w)
             c = norm2 + float(q @ w) + float(g @ w)
             problem = Quadratic(Q, q, c, self.l1, self.l2, self.positive, _order(len(q), self.goal))
             enough = limit if self.loss.steps == 1 else 0.1 * limit
@@ -718,7 +761,7 @@ class Search:
         self.w[chosen] = w
 
     def move(self, columns, w, new, g, loss, mean):
-        """Go from w towards `new` as far as the objective falls: the point reached, None if it does not."""
+        """Go from w towards `new` while the objective falls: the point reached, None if it does not."""
         step = new - w
         slope = -float(g @ step) + self.l1 * float(np.abs(new).sum() - np.abs(w).sum())
         if not slope < 0:

@@ -20,7 +20,17 @@ from scipy.linalg.blas import dsyrk
 from ..data import make_rows
 from ..kernels import kernels
 
-__all__ = ["Centred", "Moments", "TooLarge", "add_products", "blocks_of", "column_stats", "gather", "moments", "sample_mean"]
+__all__ = [
+    "Centred",
+    "Moments",
+    "TooLarge",
+    "add_products",
+    "blocks_of",
+    "column_stats",
+    "gather",
+    "moments",
+    "sample_mean",
+]
 
 EPS = np.finfo(np.float64).eps
 BLOCK_BYTES = 1 << 19  # of centred rows in one matrix product: they stay in L2
@@ -78,10 +88,12 @@ class Moments:
     d: int
 
     def __add__(self, other):
-        return Moments(self.table + other.table, self.shift, self.d)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return Moments(self.table + other.table, self.shift, self.d)
 
     def __sub__(self, other):
-        return Moments(self.table - other.table, self.shift, self.d)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return Moments(self.table - other.table, self.shift, self.d)
 
     def centred(self, fit_intercept=True):
         """Moments about the means, or about zero without an intercept (then the shift must be zero).
@@ -92,7 +104,9 @@ class Moments:
             If the sums have overflowed.
         """
         d, table = self.d, self.table
-        if not np.isfinite(table.sum()):
+        with np.errstate(over="ignore", invalid="ignore"):
+            sound = np.isfinite(table.sum())
+        if not sound:
             self._refuse()
         total = float(table[-1, -1])
         mean = np.zeros(len(table) - 1)
@@ -212,7 +226,7 @@ def moments(X, y=None, weight=None, rows=None, shift=None, center=True):
 
 
 def _dense_table(X, y, weight, shift):
-    n, d = X.shape
+    d = X.shape[1]
     k = len(shift) + 1
     root = None if weight is None else np.sqrt(weight)
     table = np.zeros((k, k))
