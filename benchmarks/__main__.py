@@ -19,7 +19,8 @@ def arguments(argv, suites):
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Benchmarks of fastgd.",
-        epilog="python -m benchmarks chart RESULTS.json OUT.svg draws the README's chart.",
+        epilog="python -m benchmarks chart RESULTS.json OUT.svg draws the README's charts, "
+        "python -m benchmarks pictures [FOLDER] its pictures of descents.",
     )
     parser.add_argument("suite", nargs="?", default="all", choices=[*suites, "all"])
     parser.add_argument(
@@ -50,6 +51,10 @@ def main(argv):
         from benchmarks import chart
 
         return chart.main(argv[1:])
+    if argv[:1] == ["pictures"]:
+        from benchmarks import pictures
+
+        return pictures.main(argv[1:])
 
     from benchmarks import suites
     from benchmarks.bench import Bench

@@ -32,8 +32,11 @@ def stable_step(X):
     return float(min(0.1 / np.mean(squares), 1 / np.max(squares)))
 
 
-def epochs(bench, adapter, task, data):
-    return Epochs(lambda n: adapter.build(replace(task, epochs=n)).fit(data.X, data.y), bench.resolution)
+def epochs(bench, adapter, task, data, **options):
+    def fit(n):
+        adapter.build(replace(task, epochs=n)).fit(data.X, data.y)
+
+    return Epochs(fit, bench.resolution, **options)
 
 
 def difference(task, data, rival):

@@ -5,6 +5,9 @@
 
 import contextlib
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -82,6 +85,58 @@ def peak_bytes(rival, rows, columns, dtype):
     before = resident("VmRSS")
     build(task).fit(X, y)
     return resident("VmHWM") - before
+
+
+def instructions(function, **arguments):
+    """Instructions that a function of this module executes in a fresh process; None without valgrind."""
+    if shutil.which("valgrind") is None:
+        return None
+    code = CHILD.format(path=CHECKOUT, function=function.__name__, arguments=arguments)
+    child = subprocess.run(
+        ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable, "-c", code],
+        cwd=tempfile.gettempdir(),
+        # hashes decide the order of things, and with it how many instructions they take
+        env=os.environ | {"PYTHONHASHSEED": "0"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return int(re.search(r"Collected : (\d+)", child.stderr)[1])
+
+
+def watched_fit(rows, columns, epochs, watch):
+    """A fit without history ("nothing"), with it ("history"), or with a callback, too ("callback")."""
+    import numpy as np
+
+    from fastgd import SGDClassifier, training
+    from fastgd.callbacks import on_epoch
+
+    class Forgotten:
+        """Counts epochs, as training asks, and keeps nothing of them."""
+
+        def __init__(self):
+            self.epochs = 0
+
+        def append(self, row):
+            self.epochs += 1
+
+        def __len__(self):
+            return self.epochs
+
+        def columns(self):
+            return {}
+
+        def arrays(self):
+            return {"loss": np.zeros(0)}
+
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((rows, columns), dtype=np.float32)
+    model = SGDClassifier(loss="log_loss", alpha=1e-3, max_iter=epochs, tol=None, random_state=0)
+    if watch == "callback":
+        model.set_callbacks(on_epoch(lambda *_, **__: None))
+    if watch == "nothing":
+        training.History = Forgotten
+    model.fit(X, X[:, 0] > 0)
 
 
 def search_peak_bytes(rival, folder, rows, dtype, alphas, folds, epochs):

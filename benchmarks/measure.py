@@ -1,7 +1,7 @@
 """How time is taken.
 
-* One thread, wall clock. All contenders of a comparison take turns in the same loop, in alternating
-  order, so that a slow minute of the machine hits all of them.
+* One thread, wall clock; processor time where a suite says so. All contenders of a comparison take turns
+  in the same loop, in alternating order, so that a slow minute of the machine hits all of them.
 * The time of an epoch is a difference, ``(fit(1 + k) - fit(1)) / k``: validation, copies and other
   things done once per fit cancel. Each contender gets its own k, so large that the difference is
   far above the clock's and the machine's noise.
@@ -51,27 +51,43 @@ def geometric_mean(values):
     return math.exp(sum(map(math.log, values)) / len(values))
 
 
-def seconds(call, *args):
-    started = time.perf_counter()
+def seconds(call, *args, clock=time.perf_counter):
+    started = clock()
     call(*args)
-    return time.perf_counter() - started
+    return clock() - started
 
 
 class Epochs:
     """Seconds per epoch of ``fit(epochs)``."""
 
-    def __init__(self, fit, resolution, most=20_000):
-        self.fit, self.extra = fit, 2
+    def __init__(self, fit, resolution, most=20_000, clock=time.perf_counter):
+        self.fit, self.extra, self.clock = fit, 2, clock
         while True:  # also the warm-up
-            gap = seconds(fit, 1 + self.extra) - seconds(fit, 1)
+            gap = self.seconds(1 + self.extra) - self.seconds(1)
             if gap >= 0.7 * resolution or self.extra >= most:
                 break
             growth = resolution / gap if gap > resolution / 10 else 8
             self.extra = min(most, math.ceil(self.extra * min(8, 1.2 * growth)))
 
+    def seconds(self, count):
+        return seconds(self.fit, count, clock=self.clock)
+
     def __call__(self):
-        once = seconds(self.fit, 1)
-        return max(seconds(self.fit, 1 + self.extra) - once, 1e-9) / self.extra
+        once = self.seconds(1)
+        return max(self.seconds(1 + self.extra) - once, 1e-9) / self.extra
+
+
+class Processor:
+    """Processor seconds per step of ``run(steps)``, in which a step is one unit of something small."""
+
+    def __init__(self, run, steps):
+        self.run, self.steps = run, steps
+        run(steps)  # the warm-up
+
+    def __call__(self):
+        started = time.process_time()
+        self.run(self.steps)
+        return (time.process_time() - started) / self.steps
 
 
 class Calls:

@@ -20,11 +20,17 @@ if _PathFinder.find_spec("_cpu", [f"{__path__[0]}/kernels"]) is None:  # sources
 
 # Where each public name lives.
 _HOMES = {
+    "DescentPathDisplay": "display",
     "ElasticNet": "linear_model",
     "ElasticNetCV": "linear_model",
     "Lasso": "linear_model",
     "LassoCV": "linear_model",
+    "LearningRateFinderDisplay": "display",
     "LinearRegression": "linear_model",
+    "LogisticRegression": "linear_model",
+    "LogisticRegressionCV": "linear_model",
+    "Optimizer": "optimize",
+    "RegularizationPathDisplay": "display",
     "Ridge": "linear_model",
     "RidgeCV": "linear_model",
     "SGDClassifier": "linear_model",
@@ -32,15 +38,23 @@ _HOMES = {
     "SGDOneClassSVM": "linear_model",
     "SGDRegressor": "linear_model",
     "SGDRegressorCV": "linear_model",
+    "TrainingCurveDisplay": "display",
+    "diagnose": "diagnosis",
+    "minimize": "optimize",
     "patch_sklearn": "patching",
     "show_config": "config",
     "unpatch_sklearn": "patching",
 }
 
-__all__ = [*_HOMES, "__version__"]
+# Modules with public names of their own.
+_MODULES = ("optimizers", "schedules")
+
+__all__ = [*_HOMES, *_MODULES, "__version__"]
 
 
 def __getattr__(name):
+    if name in _MODULES:
+        return _import_module(f".{name}", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(_import_module(f".{_HOMES[name]}", __name__), name)

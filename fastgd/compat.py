@@ -4,10 +4,12 @@ Tested on the oldest and the newest supported version. Everything else comes fro
 """
 
 import sys
+from functools import lru_cache
 from inspect import signature
 
 from sklearn.base import _fit_context as fit_context
 from sklearn.linear_model import _stochastic_gradient
+from sklearn.metrics import make_scorer
 from sklearn.metrics._scorer import _MultimetricScorer, _PassthroughScorer, _Scorer
 from sklearn.model_selection._validation import _fit_and_score
 from sklearn.model_selection._validation import _score as checked_score
@@ -29,9 +31,11 @@ __all__ = [
     "check_method_params",
     "check_sample_weight",
     "checked_score",
+    "default_of",
     "fit_context",
     "inside_cross_validation",
     "is_fit_and_score",
+    "knowing_labels",
     "raise_for_params",
     "replace_executor",
     "routing_enabled",
@@ -119,6 +123,30 @@ def takes_weight(scorer, estimator):
     else:
         counts = scorer._score_func if type(scorer) is _Scorer else scorer
     return "sample_weight" in signature(counts).parameters
+
+
+def knowing_labels(scorer, labels):
+    """The scorer with the labels of all classes, where it has a use for them: a fold may lack some."""
+    function = getattr(scorer, "_score_func", None)
+    known = {} if function is None else signature(function).parameters
+    if "labels" not in known:
+        return scorer
+    arguments = {"labels": labels}
+    if len(labels) <= 2 and "pos_label" in known:
+        arguments["pos_label"] = labels[-1]
+    return make_scorer(
+        function,
+        greater_is_better=scorer._sign == 1,
+        response_method=scorer._response_method,
+        **{**arguments, **scorer._kwargs},
+    )
+
+
+@lru_cache(maxsize=64)
+def default_of(estimator, parameter):
+    """The default of a parameter in the installed scikit-learn; None if it does not have it."""
+    found = signature(estimator.__init__).parameters.get(parameter)
+    return None if found is None else found.default
 
 
 def is_fit_and_score(task):

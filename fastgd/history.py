@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["History", "joined", "stacked"]
+__all__ = ["History", "joined", "latest_of", "side_by_side", "stacked"]
 
 COLUMNS = ("loss", "objective", "learning_rate", "update_norm", "seconds", "validation_score")
 
@@ -20,6 +20,26 @@ class History(list):
         """The columns as float64 arrays of shape (epochs,)."""
         table = np.array(self or np.empty((0, 5)), dtype=np.float64)
         return {name: table[:, i].copy() for i, name in enumerate(COLUMNS[: table.shape[1]])}
+
+
+def latest_of(histories, epoch):
+    """The row of the epoch that has ended: name -> float, or array (models,), NaN after a model's end."""
+    if len(histories) == 1:
+        return dict(zip(COLUMNS, histories[0][-1], strict=False))
+    width = max(len(history[-1]) for history in histories if history)
+    rows = np.full((len(histories), width), np.nan)
+    for model, history in enumerate(histories):
+        if len(history) == epoch:
+            rows[model] = history[-1]
+    return dict(zip(COLUMNS, rows.T, strict=False))
+
+
+def side_by_side(histories):
+    """Columns so far of several models: name -> list of arrays (models,), NaN after a model's end."""
+    if len(histories) == 1:
+        return histories[0].columns()
+    table = stacked([history.arrays() for history in histories])
+    return {name: list(column) for name, column in table.items()}
 
 
 def stacked(histories):

@@ -6,8 +6,9 @@ of a band; the others are trained one by one. A model of a band has its own targ
 penalty, learning rates and stopping rule, and the order of rows that it would have alone. A model that
 has stopped, or overflowed, is taken out, and the rest move together.
 
-What cannot share: l1 penalties, averaging, the passive-aggressive rules, one-class models, verbose
-fits (`why_alone`); and where a band would have so few models that one by one is faster (`worthwhile`).
+What cannot share: l1 penalties, averaging, optimizers other than plain SGD, the passive-aggressive
+rules, one-class models, verbose fits (`why_alone`); and where a band would have so few models that one by
+one is faster (`worthwhile`).
 
 Memory: a band takes two arrays of d x models, three in batches. When they would exceed `BUDGET` of the
 free memory, the models go in several bands, one after another.
@@ -34,7 +35,7 @@ from .training import (
     untrained,
 )
 
-__all__ = ["train_all", "train_one", "why_alone", "worthwhile"]
+__all__ = ["Band", "together", "train_all", "why_alone", "worthwhile"]
 
 BUDGET = 0.25  # share of the free memory that the weights of a band may take
 UNKNOWN_MEMORY = 1 << 32  # where the system does not tell how much is free
@@ -45,6 +46,8 @@ FIELD = {name: row for row, name in enumerate(kernels.MODEL_FIELDS)}
 
 def why_alone(plan):
     """Why a model cannot share a pass: a sentence, or None if it can."""
+    if plan.optimizer is not None:
+        return f"optimizer={plan.optimizer.rule!r} keeps numbers of its own for each weight of a model."
     if plan.l1 > 0:
         return "An l1 penalty moves every weight at every step, so that models do not share their steps."
     if plan.learning_rate in RULES:
@@ -106,7 +109,7 @@ def train_all(problems, plans, make_order, n_jobs=None):
             done = band.train(make_order(first))
         else:
             try:
-                done = [train_one(first, plans[members[0]], make_order(first))]
+                done = [train(first, plans[members[0]], make_order(first))]
             except Overflow as error:
                 done = [error]
         for i, result in zip(members, done, strict=True):
@@ -120,14 +123,10 @@ def train_all(problems, plans, make_order, n_jobs=None):
     return results
 
 
-def train_one(problem, plan, order, task=None, snapshot=None):
-    """`train`, also of a softmax."""
-    if problem.classes == 1:
-        return train(problem, plan, order, task, snapshot)
-    (result,) = Band([problem], [plan]).train(order, task, snapshot)
-    if isinstance(result, Overflow):
-        raise result
-    return result
+def together(problems, plan):
+    """Whether models of one plan, of all the problems of a fit, are trained in a band."""
+    first = problems[0]
+    return first.classes > 1 or (why_alone(plan) is None and worthwhile(len(problems), first))
 
 
 def _key(problem, plan):
@@ -157,9 +156,13 @@ def _waves(members, problem, workers):
 class Band:
     """A band in training.
 
+    It has the methods of `training.Training`, for all its models at once.
+
     The models that still train are numbered by their `live` place; each has `classes` neighbouring
     lanes of the weights and numbers, one unless it is a softmax.
     """
+
+    _ARRAYS = ("live", "factor", "w", "numbers", "best", "waited")
 
     def __init__(self, problems, plans):
         first = problems[0]
@@ -172,7 +175,19 @@ class Band:
         self.steps = -(-self.n // self.batch)
         self.t = first.t
         self.live = np.arange(len(problems))
+        self.schedules = [plan.schedule.over(plan.max_iter * self.steps) for plan in plans]
         self.factor = np.ones(len(problems))  # of the learning rates, for those cut on a plateau
+        self.tol = np.array([-np.inf if plan.tol is None else plan.tol for plan in plans])
+        self.limit = np.array([plan.n_iter_no_change for plan in plans])
+        self.most = np.array([plan.max_iter for plan in plans])
+        self.early = np.array([plan.early_stopping for plan in plans])
+        self.best, self.waited = np.full(len(plans), -np.inf), np.zeros(len(plans), int)
+        self.kept = {}  # best weights of those that restore them
+        self.seen = []  # an array of (columns of the history, models) per epoch
+        self.results = [None] * len(plans)
+        self.epoch = self.rows_done = 0  # rows of this epoch
+        self.partial = False  # whether the last epoch was cut short
+        self.began = time.perf_counter()
         width = self._width(len(problems))
         self.w = np.zeros((self.d, width), self.dtype)
         self.numbers = np.zeros((len(FIELD), width))
@@ -236,7 +251,7 @@ class Band:
         """Distinct schedules, as (schedule, factor), and which of them a lane has."""
         places, which = {}, np.zeros(self.w.shape[1], np.int32)
         for place, i in enumerate(self.live):
-            key = (self.plans[i].schedule, self.factor[i])
+            key = (self.schedules[i], self.factor[i])
             which[self._lanes(place)] = places.setdefault(key, len(places))
         return list(places), which
 
@@ -247,21 +262,25 @@ class Band:
             rates = [np.broadcast_to(part, steps) for part in rates]
         return np.ascontiguousarray(rates, dtype=np.float64)
 
-    def _epoch(self, order):
+    def _epoch(self, order, tell=None):
         """Train one epoch; returns columns (loss, objective, last rate, way moved) of the live models."""
         before = self["intercept"].copy()
         self["loss_sum"][:] = self["penalty_sum"][:] = 0
+        self.rows_done = 0
         schedules, which = self._schedules()
-        order.advance()
-        for start, stop in self.segments:
+        for k, (start, stop) in enumerate(self.segments, 1):
             steps = -(-(stop - start) // self.batch)
             rates = self._rates(schedules, self.t, steps)
             self.band.run(order, start, stop, rates, which, self.batch)
             self.t += steps
+            self.rows_done = stop
+            if tell is not None and stop < self.n and tell(k, len(self.segments)):
+                self.partial = True
+                break
         self.band.end_epoch()
         self["moved"][:] += (self["intercept"] - before) ** 2
-        loss = self._sums("loss_sum") / self.n
-        objective = loss + self._sums("penalty_sum") / self.n
+        loss = self._sums("loss_sum") / self.rows_done
+        objective = loss + self._sums("penalty_sum") / self.rows_done
         rate = rates[which[: len(self.live) * self.classes : self.classes], -1]
         return np.array([loss, objective, rate, np.sqrt(self._sums("moved"))])
 
@@ -273,77 +292,129 @@ class Band:
         )
         return (coef, intercept) if self.classes > 1 else (coef[0], float(intercept[0]))
 
-    def train(self, order, task=None, snapshot=None):
+    def train(self, order):
         """Run epochs until every model has stopped.
 
         Parameters
         ----------
         order : kernels.Order
-        task, snapshot
-            As of `training.train`, for a band of one model.
 
         Returns
         -------
         list of FitResult or Overflow
         """
-        plans, models = self.plans, len(self.plans)
-        tol = np.array([-np.inf if plan.tol is None else plan.tol for plan in plans])
-        limit = np.array([plan.n_iter_no_change for plan in plans])
-        most = np.array([plan.max_iter for plan in plans])
-        early = np.array([plan.early_stopping for plan in plans])
-        self.best, self.waited = np.full(models, -np.inf), np.zeros(models, int)
-        self.kept = {}  # best weights of those that restore them
-        self.seen = []  # an array of (columns of the history, models) per epoch
-        self.results = [None] * models
-        validated = any(problem.validate is not None for problem in self.problems)
-        clock = time.perf_counter
-        began = clock()
-        epoch = 0
         try:
-            while len(self.live):
-                epoch += 1
-                if task is not None:
-                    task.epoch_begin()
-                live = self.live
-                row = np.full((len(COLUMNS), models), np.nan)
-                row[:4, live] = columns = self._epoch(order)
-                row[4, live] = clock() - began
-                finite = np.isfinite(self._sums("size"))
-                score = -columns[1]
-                if validated:
-                    row[5, live[finite]] = valid = self._validate(np.flatnonzero(finite))
-                    score[finite] = np.where(early[live[finite]], valid, score[finite])
-                self.seen.append(row)
-                if plans[0].verbose:
-                    report(epoch, *self._weights(0), epoch * self.n, self._so_far())
-                self._keep_best(live, finite, score)
-                # as `_Patience`, for all models at once
-                late = score < self.best[live] + tol[live]
-                self.waited[live] = np.where(late, self.waited[live] + 1, 0)
-                self.best[live] = np.fmax(self.best[live], score)
-                plateau = self._cut_rates(live, finite & (self.waited[live] >= limit[live]))
-                asked = task is not None and finite[0] and self._tell(task, snapshot)
-                for place in np.flatnonzero(~finite):
-                    self.results[live[place]] = Overflow(epoch, float(columns[2, place]))
-                for place in np.flatnonzero(finite & (plateau | asked | (most[live] <= epoch))):
-                    self._finish(place, epoch, plateau[place], asked)
-                self._drop()
+            while not self.ended:
+                order.advance()
+                self.step(order)
         except (KeyboardInterrupt, Exception) as error:
-            self._hand_over()  # also settles the weights, whatever was interrupted
-            if not self.seen or not np.isfinite(self._sums("size")).all():
+            if not self.leaves_a_model():
                 raise
-            for place, i in enumerate(self.live):
-                if self.results[i] is None:
-                    self._finish(place, epoch, False, error=error)
+            self.end(failure=error)
         return self.results
 
-    def _tell(self, task, snapshot):
-        """Whether a callback asks to stop."""
-        return task.epoch_end(lambda: snapshot(*self._weights(0)), self._so_far())
+    @property
+    def ended(self):
+        """Whether no model is left in training, or the last epoch was cut short."""
+        return not len(self.live) or self.partial
 
-    def _so_far(self):
-        """Columns of the first model's history until now: name -> list of floats."""
-        return {name: [row[k, 0] for row in self.seen] for k, name in enumerate(self._columns(0))}
+    def step(self, order, tell=None):
+        """One epoch of the live models; see `training.Training.step`."""
+        self.epoch += 1
+        row = np.full((len(COLUMNS), len(self.plans)), np.nan)
+        live = self.live
+        row[:4, live] = columns = self._epoch(order, tell)
+        row[4, live] = time.perf_counter() - self.began
+        finite = np.isfinite(self._sums("size"))
+        score = -columns[1]
+        if any(problem.validate is not None for problem in self.problems):
+            row[5, live[finite]] = valid = self._validate(np.flatnonzero(finite))
+            score[finite] = np.where(self.early[live[finite]], valid, score[finite])
+        self.seen.append(row)
+        if self.plans[0].verbose:
+            report(self.epoch, *self._weights(0), self.epoch * self.n, self.history())
+        self._keep_best(live, finite, score)
+        # as `_Patience`, for all models at once
+        late = score < self.best[live] + self.tol[live]
+        self.waited[live] = np.where(late, self.waited[live] + 1, 0)
+        self.best[live] = np.fmax(self.best[live], score)
+        plateau = self._cut_rates(live, finite & (self.waited[live] >= self.limit[live]))
+        for place in np.flatnonzero(~finite):
+            self.results[live[place]] = Overflow(self.epoch, float(columns[2, place]))
+        for place in np.flatnonzero(finite & (plateau | (self.most[live] <= self.epoch))):
+            self._finish(place, plateau[place])
+        self._drop()
+
+    def leaves_a_model(self):
+        """Settle the weights, whatever was interrupted; whether they are valid and of some training."""
+        self._hand_over()
+        return (bool(self.seen) or self.rows_done > 0) and bool(np.isfinite(self._sums("size")).all())
+
+    def end(self, stopped=False, failure=None):
+        """Give every model that still trains its result: a callback asked for it, or an exception."""
+        if not self.seen:  # interrupted in the first epoch: what it saw until then
+            row = np.full((len(COLUMNS), len(self.plans)), np.nan)
+            row[0] = self.running_loss()
+            row[1] = row[0] + self._sums("penalty_sum") / self.rows_done
+            row[4] = time.perf_counter() - self.began
+            self.seen.append(row)
+        for place, i in enumerate(self.live):
+            if self.results[i] is None:
+                self._finish(place, False, stopped, failure)
+        self.live = self.live[:0]
+
+    # -- what callbacks see ------------------------------------------------------------------------
+
+    def history(self):
+        """Columns so far: name -> list of floats, of arrays of shape (models,) if there are several."""
+        if len(self.plans) == 1:
+            return {name: [row[k, 0] for row in self.seen] for k, name in enumerate(self._columns(0))}
+        return {name: [row[k] for row in self.seen] for k, name in enumerate(self._columns(0))}
+
+    def latest(self):
+        """The last row of `history`."""
+        row = self.seen[-1][:, 0] if len(self.plans) == 1 else self.seen[-1]
+        return dict(zip(self._columns(0), row, strict=False))
+
+    def running_loss(self):
+        """Mean losses of this epoch's rows so far, of shape (models,); NaN after a model's end."""
+        losses = np.full(len(self.plans), np.nan)
+        losses[self.live] = self._sums("loss_sum") / max(1, self.rows_done)
+        return losses
+
+    def weights(self):
+        """Copies of all models' weights, intercepts and (absent) averages."""
+        weights = [None] * len(self.plans)
+        for place, i in enumerate(self.live):
+            weights[i] = (*self._weights(place), None, 0.0, None)
+        for i, result in enumerate(self.results):
+            if isinstance(result, FitResult):
+                weights[i] = (result.coef, result.intercept, None, 0.0, None)
+        return weights
+
+    def save(self):
+        """All that it takes to go on from the end of an epoch with the same bits."""
+        arrays = {name: getattr(self, name).copy() for name in self._ARRAYS}
+        return {
+            "arrays": arrays,
+            "t": self.t,
+            "epoch": self.epoch,
+            "seen": list(self.seen),
+            "kept": dict(self.kept),
+            "results": list(self.results),
+            "seconds": time.perf_counter() - self.began,
+        }
+
+    def load(self, state):
+        """Go on from what `save` gave."""
+        for name, saved in state["arrays"].items():
+            setattr(self, name, saved.copy())
+        self.t, self.epoch, self.seen = state["t"], state["epoch"], list(state["seen"])
+        self.kept, self.results = dict(state["kept"]), list(state["results"])
+        self.began = time.perf_counter() - state["seconds"]
+        self._hand_over()
+
+    # -- an epoch's end ----------------------------------------------------------------------------
 
     def _columns(self, i):
         """Names of the columns of a model's history."""
@@ -369,15 +440,14 @@ class Band:
         """Those of the models on a plateau that stop: the others go on at a smaller learning rate."""
         for place in np.flatnonzero(plateau):
             i = live[place]
-            plan = self.plans[i]
-            cut = plan.schedule.plateau_cut
-            if cut is not None and plan.eta0 * self.factor[i] > 1e-6:
-                self.factor[i] /= cut
+            factor = self.schedules[i].cut(self.factor[i])
+            if factor is not None:
+                self.factor[i] = factor
                 self.waited[i] = 0
                 plateau[place] = False
         return plateau
 
-    def _finish(self, place, epoch, plateau, stopped=False, error=None):
+    def _finish(self, place, plateau, stopped=False, error=None):
         """The result of a model that ends here."""
         i = self.live[place]
         restored = i in self.kept
@@ -392,7 +462,7 @@ class Band:
             n_iter=n_iter,
             steps=n_iter * self.steps,
             history={name: table[:, k].copy() for k, name in enumerate(self._columns(i))},
-            stop_reason=ending(self.plans[i], epoch, plateau, restored, error, stopped),
+            stop_reason=ending(self.plans[i], self.epoch, plateau, restored, error, stopped),
             stopped=stopped,
             failure=error,
         )

@@ -17,6 +17,8 @@ from importlib import import_module
 # Each name, and the module that has it: sklearn.<module> the original, fastgd.<module> ours.
 # To let a new estimator be patched in, add it here.
 REPLACEMENTS = {
+    "LogisticRegression": "linear_model",
+    "LogisticRegressionCV": "linear_model",
     "ElasticNet": "linear_model",
     "ElasticNetCV": "linear_model",
     "Lasso": "linear_model",

@@ -7,16 +7,18 @@ every weight, in float64, one line per line of the mathematics, so that the twin
 eye and the kernels can be checked by the twin. It has no opinion on speed or memory, and nothing in
 the package calls it: the tests do, and people who want to know what exactly is computed.
 
-Three floors, each usable alone:
+Floors, each usable alone:
 
 ``value`` and ``gradient``
     the pointwise losses as functions of the raw prediction (link included);
 ``epoch_orders``, ``schedule``, ``Patience``
     what decides which row comes when, how far a step goes and when training ends;
+``UPDATES``
+    the optimizers: how weights answer a gradient;
 ``descend``
     one call of gradient descent over given orders and learning rates;
 ``fit``
-    the three above put together as an estimator's parameters say.
+    all of them put together as an estimator's parameters say.
 
 Two habits of scikit-learn's algorithm look odd and are deliberate here, because equal coefficients
 and equal numbers of epochs depend on them (see ``descend``): the objective sees the weights before
@@ -29,6 +31,9 @@ import numpy as np
 
 # A gradient is cut to this size before it is used, so that one huge row cannot overflow a step.
 LARGEST_GRADIENT = 1e12
+
+# What PyTorch adds to a gradient's length before it is clipped.
+CLIP_EPS = 1e-6
 
 # The weights' common scale is folded into them when it falls below this (float64 weights). The twin
 # has no scale, but the average's odd habit is bounded by it.
@@ -202,6 +207,130 @@ class Patience:
         return self.waited >= self.n_iter_no_change
 
 
+# ---- optimizers ----------------------------------------------------------------------------------
+#
+# Each takes the weights w, the gradient g, the learning rate eta, the number of the step t = 1, 2 ...,
+# its parameters p and a dict s that it remembers from step to step (empty before the first), and returns
+# the weights that predict. ``s["point"]``, where there is one, is where the next gradient is to be taken.
+
+
+def _decayed(w, eta, p):
+    return (1.0 - eta * p["weight_decay"]) * w
+
+
+def _sgd(w, g, eta, t, p, s):
+    return _decayed(w, eta, p) - eta * g
+
+
+def _momentum(w, g, eta, t, p, s):
+    s["v"] = g if t == 1 else p["momentum"] * s["v"] + (1.0 - p["dampening"]) * g
+    return _decayed(w, eta, p) - eta * s["v"]
+
+
+def _nesterov(w, g, eta, t, p, s):
+    s["v"] = g if t == 1 else p["momentum"] * s["v"] + g
+    return _decayed(w, eta, p) - eta * (g + p["momentum"] * s["v"])
+
+
+def _adagrad(w, g, eta, t, p, s):
+    s["v"] = s.get("v", p["initial_accumulator"]) + g**2
+    return _decayed(w, eta, p) - eta * g / (np.sqrt(s["v"]) + p["eps"])
+
+
+def _rmsprop(w, g, eta, t, p, s):
+    s["v"] = p["rho"] * s.get("v", 0.0) + (1.0 - p["rho"]) * g**2
+    return _decayed(w, eta, p) - eta * g / (np.sqrt(s["v"]) + p["eps"])
+
+
+def _adadelta(w, g, eta, t, p, s):
+    s["v"] = p["rho"] * s.get("v", 0.0) + (1.0 - p["rho"]) * g**2
+    step = np.sqrt(s.get("u", 0.0) + p["eps"]) / np.sqrt(s["v"] + p["eps"]) * g
+    s["u"] = p["rho"] * s.get("u", 0.0) + (1.0 - p["rho"]) * step**2
+    return _decayed(w, eta, p) - eta * step
+
+
+def _moments(g, t, p, s):
+    """Adam's m and v; v corrected for its start at zero."""
+    s["m"] = p["beta1"] * s.get("m", 0.0) + (1.0 - p["beta1"]) * g
+    s["v"] = p["beta2"] * s.get("v", 0.0) + (1.0 - p["beta2"]) * g**2
+    return s["m"], s["v"] / (1.0 - p["beta2"] ** t)
+
+
+def _adam(w, g, eta, t, p, s):
+    m, v = _moments(g, t, p, s)
+    return _decayed(w, eta, p) - eta * m / (1.0 - p["beta1"] ** t) / (np.sqrt(v) + p["eps"])
+
+
+def _amsgrad(w, g, eta, t, p, s):
+    m, _ = _moments(g, t, p, s)
+    s["most"] = np.maximum(s.get("most", 0.0), s["v"])
+    v = s["most"] / (1.0 - p["beta2"] ** t)
+    return _decayed(w, eta, p) - eta * m / (1.0 - p["beta1"] ** t) / (np.sqrt(v) + p["eps"])
+
+
+def _nadam(w, g, eta, t, p, s):
+    m, v = _moments(g, t, p, s)
+    now, after = (p["beta1"] * (1.0 - 0.5 * 0.96 ** (step * p["momentum_decay"])) for step in (t, t + 1))
+    s["product"] = s.get("product", 1.0) * now
+    ahead = (1.0 - now) * g / (1.0 - s["product"]) + after * m / (1.0 - s["product"] * after)
+    return _decayed(w, eta, p) - eta * ahead / (np.sqrt(v) + p["eps"])
+
+
+def _lion(w, g, eta, t, p, s):
+    m = s.get("m", 0.0)
+    s["m"] = p["beta2"] * m + (1.0 - p["beta2"]) * g
+    return _decayed(w, eta, p) - eta * np.sign(p["beta1"] * m + (1.0 - p["beta1"]) * g)
+
+
+def _averaged(w, g, eta, t, p, s):
+    s["point"] = _decayed(s.get("point", w), eta, p) - eta * g
+    number = max(1, t - p["start"] + 1)
+    return w + (s["point"] - w) / number
+
+
+def _schedule_free(w, step, eta, beta, p, s):
+    s["sum"] = s.get("sum", 0.0) + eta**2
+    s["z"] = s.get("z", w) - eta * (step + p["weight_decay"] * s.get("point", w))
+    c = eta**2 / s["sum"]
+    w = (1.0 - c) * w + c * s["z"]
+    s["point"] = (1.0 - beta) * s["z"] + beta * w
+    return w
+
+
+def _schedule_free_sgd(w, g, eta, t, p, s):
+    return _schedule_free(w, g, eta, p["beta"], p, s)
+
+
+def _schedule_free_adam(w, g, eta, t, p, s):
+    s["v"] = p["beta2"] * s.get("v", 0.0) + (1.0 - p["beta2"]) * g**2
+    eta = eta * np.sqrt(1.0 - p["beta2"] ** t)
+    return _schedule_free(w, g / (np.sqrt(s["v"]) + p["eps"]), eta, p["beta1"], p, s)
+
+
+UPDATES = {
+    "sgd": _sgd,
+    "momentum": _momentum,
+    "nesterov": _nesterov,
+    "adagrad": _adagrad,
+    "rmsprop": _rmsprop,
+    "adadelta": _adadelta,
+    "adam": _adam,
+    "amsgrad": _amsgrad,
+    "nadam": _nadam,
+    "lion": _lion,
+    "averaged": _averaged,
+    "schedule_free_sgd": _schedule_free_sgd,
+    "schedule_free_adam": _schedule_free_adam,
+}
+
+
+def clipped(g, p):
+    """The gradient, shortened to ``clip_norm`` and then cut to ``clip_value``."""
+    if p["clip_norm"] is not None:
+        g = g * min(1.0, p["clip_norm"] / (np.linalg.norm(g) + CLIP_EPS))
+    return g if p["clip_value"] is None else np.clip(g, -p["clip_value"], p["clip_value"])
+
+
 # ---- descent -------------------------------------------------------------------------------------
 
 
@@ -262,6 +391,7 @@ def descend(
     average_intercept=0.0,
     t=1.0,
     watch=None,
+    optimizer=None,
 ):
     """Gradient descent on mean(weights * loss(X @ coef + intercept, y)) + penalty.
 
@@ -291,6 +421,9 @@ def descend(
     rule : "gradient", "pa1" or "pa2" (the latter two bounded by ``eta0``)
     average : first step (counted by t) that enters the average; 0 for none
     watch : callable (epoch, descent so far) -> True to stop, called after each epoch
+    optimizer : (name, dict of parameters), or None for the steps above
+        The step is then that of ``UPDATES[name]`` along the clipped gradient of the batch's objective,
+        penalty included; batches of one row are batches, too.
 
     Returns
     -------
@@ -308,11 +441,12 @@ def descend(
 
     l1 = {None: 0.0, "l2": 0.0, "l1": 1.0, "elasticnet": l1_ratio}[penalty]
     l2 = 0.0 if penalty is None else 1.0 - l1
-    stochastic = batch_size == 1
+    stochastic = batch_size == 1 and optimizer is None
+    remembered = [{}, {}]  # by an optimizer: of the weights, of the intercept
 
     # L1 (Tsuruoka et al., ACL 2009): u is the penalty each weight should have received by now,
     # received the (signed) part it did receive. Both start anew with each call.
-    u, received = 0.0, np.zeros(d)
+    u, received, start_t = 0.0, np.zeros(d), t
 
     # The penalty in the objective is measured where the weights last moved, then shrunk along.
     norm_l1, norm_l2 = np.abs(w).sum(), w @ w
@@ -336,14 +470,17 @@ def descend(
 
         for first in range(0, len(order), m):
             rows = order[first : first + m]
-            raw = X[rows] @ w + b
+            at, at_b = (s.get("point", own) for s, own in zip(remembered, (w, b), strict=True))
+            raw = X[rows] @ at + at_b
+            if optimizer is not None:
+                norm_l1, norm_l2 = np.abs(at).sum(), at @ at
             rate = eta(t)
 
             losses = value(loss, y[rows], raw, param) * (1.0 if stochastic else relative[rows])
             cost = 0.0
             if rule == "gradient":
                 cost += alpha * (l2 * 0.5 * norm_l2 + l1 * norm_l1)
-                cost += alpha * b if one_class else 0.0
+                cost += alpha * at_b if one_class else 0.0
             loss_sum += losses.sum()
             objective_sum += losses.sum() + len(rows) * cost
 
@@ -353,6 +490,21 @@ def descend(
             move = relative[rows] * _slope(
                 rule, loss, y[rows], raw, param, squared_norms[rows], rate, eta0
             )
+
+            if optimizer is not None:
+                pull = relative[rows] * np.clip(
+                    gradient(loss, y[rows], raw, param), -LARGEST_GRADIENT, LARGEST_GRADIENT
+                )
+                slope = pull @ X[rows] / len(rows) + alpha * (l2 * at + l1 * np.sign(at))
+                slope_b = (pull.mean() + (alpha if one_class else 0.0)) if fit_intercept else 0.0
+                kind, settings = optimizer
+                both, step = clipped(np.append(slope, slope_b), settings), int(t - start_t) + 1
+                w = UPDATES[kind](w, both[:-1], rate, step, settings, remembered[0])
+                if fit_intercept:
+                    no_decay = settings | {"weight_decay": 0.0}
+                    b = float(UPDATES[kind](b, both[-1], rate, step, no_decay, remembered[1]))
+                t += 1.0
+                continue
 
             shrink = max(0.0, 1.0 - l2 * rate * alpha)
             w = shrink * w
@@ -424,14 +576,16 @@ def fit(estimator, X, y=None, sample_weight=None, coef_init=None, intercept_init
         seed = regressor_seed(p["random_state"])
 
     pa = p["learning_rate"] in ("pa1", "pa2")
-    base = schedule(
-        p["learning_rate"],
-        eta0=p["eta0"],
-        power_t=p["power_t"],
-        alpha=alpha,
-        loss=name,
-        param=param,
-    )
+    base = p["learning_rate"]
+    if isinstance(base, str):
+        base = schedule(
+            base,
+            eta0=p["eta0"],
+            power_t=p["power_t"],
+            alpha=alpha,
+            loss=name,
+            param=param,
+        )
     divisor = [1.0]
     patience = Patience(p["tol"], p.get("n_iter_no_change", 5))
 
@@ -443,6 +597,11 @@ def fit(estimator, X, y=None, sample_weight=None, coef_init=None, intercept_init
             patience.waited = 0
             return False
         return True
+
+    rule = p.get("optimizer", "sgd")  # or an object of fastgd.optimizers
+    plain = rule == "sgd" or rule.plain
+    if p["learning_rate"] == "optimal" and not plain and rule.rate is not None:
+        base = schedule("constant", eta0=rule.rate)
 
     result = descend(
         X,
@@ -464,6 +623,7 @@ def fit(estimator, X, y=None, sample_weight=None, coef_init=None, intercept_init
         coef=coef_init,
         intercept=1.0 if one_class else intercept_init,
         watch=watch,
+        optimizer=None if plain else (rule.rule, rule.get_params()),
     )
     if 0 < p["average"] < result.t:
         result.coef, result.intercept = result.average_coef, result.average_intercept

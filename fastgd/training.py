@@ -1,8 +1,9 @@
-"""The epoch loop: order, learning rates, stopping, validation, callbacks -> `FitResult`.
+"""The epoch loop: order, learning rates, stopping, validation -> `FitResult`.
 
-One model at a time. The loop draws the order of an epoch, asks the schedule for the learning rates of
-a segment (an epoch, or a good part of a long one, so that Ctrl-C is heard), makes one call into the
-kernels for it, and reads their report. Python is entered once per segment, never per row.
+One model at a time; a fit that callbacks watch goes through the same `Training`, see watching.py. The
+loop draws the order of an epoch, asks the schedule for the learning rates of a segment (an epoch, or a
+good part of a long one, so that Ctrl-C is heard), makes one call into the kernels for it, and reads their
+report. Python is entered once per segment, never per row.
 
 An estimator prepares a `Problem` (what is fitted to what) and a `Plan` (how), and turns the result
 into attributes. Nothing here knows labels, feature names or scikit-learn's contract.
@@ -10,7 +11,7 @@ into attributes. Nothing here knows labels, feature names or scikit-learn's cont
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import repeat
 from math import hypot
@@ -26,9 +27,12 @@ __all__ = [
     "Overflow",
     "Plan",
     "Problem",
+    "Training",
     "ending",
     "objective_check",
     "report",
+    "row_weights",
+    "total_loss",
     "train",
     "unit_weight",
     "untrained",
@@ -76,6 +80,8 @@ class Problem:
         Class weights.
     coef, average_coef : ndarray of shape (d,), or None for zeros; never written to
     intercept, average_intercept : float
+    state : optimizers.State, or None to begin anew
+        What the plan's optimizer remembers of earlier training; never written to.
     t : float
         Number of the first step, from 1.
     chosen : ndarray of int32, or None
@@ -99,6 +105,7 @@ class Problem:
     intercept: float = 0.0
     average_coef: np.ndarray = None
     average_intercept: float = 0.0
+    state: object = None
     t: float = 1.0
     chosen: np.ndarray = None
     validate: Callable = None
@@ -123,7 +130,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Plan:
-    """How to descend; see the estimators' parameters of the same names."""
+    """How to descend; see the estimators' parameters of the same names. `optimizer` None: plain SGD."""
 
     loss: object
     parameter: float
@@ -143,6 +150,12 @@ class Plan:
     restore_best: bool = False
     relative_weights: bool = True  # in batches: divide row weights by their mean
     verbose: int = 0
+    optimizer: object = None
+
+    @property
+    def stochastic(self):
+        """Whether the steps are those of scikit-learn's algorithm, on single rows."""
+        return self.batch_size == 1 and self.optimizer is None
 
 
 @dataclass
@@ -161,6 +174,7 @@ class FitResult:
     n_iter: int
     steps: int
     history: dict = field(default_factory=dict)
+    state: object = None  # of the optimizer
     stop_reason: str = ""
     stopped: bool = False
     failure: BaseException = None
@@ -182,7 +196,121 @@ class _Patience:
         return self.waited >= self.limit
 
 
-def train(problem, plan, order, task=None, snapshot=None):
+class Training:
+    """One model in training, an epoch at a time.
+
+    Attributes
+    ----------
+    ended : bool
+        Whether its own stopping rule has ended it.
+    partial : bool
+        Whether the last epoch was cut short.
+    """
+
+    def __init__(self, problem, plan):
+        self.problem, self.plan = problem, plan
+        self.run = _Run(problem, plan)
+        self.patience = _Patience(plan)
+        self.history = History()
+        self.best = None  # weights to restore
+        self.plateau = self.partial = False
+        self.epoch = 0
+        self.began = time.perf_counter()
+
+    @property
+    def ended(self):
+        return self.plateau or self.partial or self.epoch >= self.plan.max_iter
+
+    def step(self, order, tell=None):
+        """One epoch.
+
+        Parameters
+        ----------
+        order : kernels.Order
+            Advanced to this epoch.
+        tell : callable, default=None
+            ``tell(k, of)`` is called after the k-th segment of so many, but the last; when it returns
+            True, the epoch is cut short and the training ends.
+
+        Raises
+        ------
+        Overflow
+            If the weights became infinite or NaN.
+        """
+        run, plan, history = self.run, self.plan, self.history
+        self.epoch += 1
+        self._account(run.epoch(order, self.epoch, tell))
+        self.partial = run.rows_done < run.n
+        score = -history[-1][1]
+        if self.problem.validate is not None and plan.early_stopping:
+            score = history[-1][5]
+        if plan.verbose:
+            report(self.epoch, run.coef, run.intercept, self.epoch * run.n, history.columns())
+        if plan.restore_best and (self.best is None or score > self.patience.best):
+            self.best = run.weights()
+        self.plateau = self.patience.exhausted(score) and not run.cut_rate(self.patience)
+        if self.plateau and plan.verbose:
+            seconds = time.perf_counter() - self.began
+            print(f"Convergence after {self.epoch} epochs took {seconds:.2f} seconds")
+
+    def _account(self, row):
+        seconds = time.perf_counter() - self.began
+        if self.problem.validate is None:
+            self.history.append((*row, seconds))
+        else:
+            run = self.run
+            validation = self.problem.validate(run.coef, run.intercept, run.descent.carried_scale)
+            self.history.append((*row, seconds, validation))
+
+    def leaves_a_model(self):
+        """Whether an interruption now leaves valid weights of some training."""
+        return self.run.begun() and self.run.finite()
+
+    def result(self, failure=None, stopped=False):
+        """The `FitResult`, after the end or an interruption."""
+        run = self.run
+        if not self.history and run.begun():  # interrupted in the first epoch: what it saw until then
+            self._account(run.close(self.epoch))
+        weights = self.best or run.weights(copy=False)
+        coef, intercept, average_coef, average_intercept, state = weights
+        n_iter = len(self.history)
+        restored = self.best is not None
+        return FitResult(
+            coef=coef,
+            intercept=intercept,
+            average_coef=average_coef,
+            average_intercept=average_intercept,
+            n_iter=n_iter,
+            steps=n_iter * run.steps,
+            history=self.history.arrays(),
+            state=state,
+            stop_reason=ending(self.plan, self.epoch, self.plateau, restored, failure, stopped),
+            stopped=stopped,
+            failure=failure,
+        )
+
+    def save(self):
+        """All that it takes to go on from the end of an epoch with the same bits."""
+        return {
+            "run": self.run.save(),
+            "patience": (self.patience.best, self.patience.waited),
+            "history": list(self.history),
+            "best": self.best,
+            "plateau": self.plateau,
+            "epoch": self.epoch,
+            "seconds": time.perf_counter() - self.began,
+        }
+
+    def load(self, state):
+        """Go on from what `save` gave."""
+        self.run.load(state["run"])
+        self.patience.best, self.patience.waited = state["patience"]
+        self.history = History(state["history"])
+        self.best, self.plateau, self.epoch = state["best"], state["plateau"], state["epoch"]
+        self.began = time.perf_counter() - state["seconds"]
+
+
+def train(problem, plan, order):
     """Run epochs until the plan's stopping rule, and return the `FitResult`.
 
     Parameters
@@ -190,69 +318,23 @@ def train(problem, plan, order, task=None, snapshot=None):
     problem : Problem
     plan : Plan
     order : kernels.Order
-    task : callbacks.FitTask, default=None
-        Told about every epoch.
-    snapshot : callable, default=None
-        ``snapshot(coef, intercept)`` -> fitted attributes, for callbacks that ask.
 
     Raises
     ------
     Overflow
         If the weights became infinite or NaN. The problem is left as it was.
     """
-    run = _Run(problem, plan)
-    patience = _Patience(plan)
-    history = History()
-    best, stopped, plateau, failure = None, False, False, None
-    clock = time.perf_counter
-    began = clock()
-    epoch = 0
+    training = Training(problem, plan)
+    failure = None
     try:
-        for epoch in range(1, plan.max_iter + 1):
-            if task is not None:
-                task.epoch_begin()
-            loss, objective, rate, moved = run.epoch(order, epoch)
-            score = -objective
-            if problem.validate is None:
-                history.append((loss, objective, rate, moved, clock() - began))
-            else:
-                validation = problem.validate(run.coef, run.intercept, run.descent.carried_scale)
-                history.append((loss, objective, rate, moved, clock() - began, validation))
-                if plan.early_stopping:
-                    score = validation
-            if plan.verbose:
-                report(epoch, run.coef, run.intercept, epoch * run.n, history.columns())
-            if plan.restore_best and (best is None or score > patience.best):
-                best = run.weights()
-            stop = patience.exhausted(score)
-            if task is not None and task.epoch_end(
-                lambda: snapshot(run.coef.copy(), run.intercept), history.columns()
-            ):
-                stopped = True
-                break
-            if stop and not run.cut_rate(patience):
-                plateau = True
-                if plan.verbose:
-                    print(f"Convergence after {epoch} epochs took {clock() - began:.2f} seconds")
-                break
+        while not training.ended:
+            order.advance()
+            training.step(order)
     except (KeyboardInterrupt, Exception) as error:
-        if isinstance(error, Overflow) or not history or not run.finite():
+        if isinstance(error, Overflow) or not training.leaves_a_model():
             raise
         failure = error
-    n_iter = len(history)
-    coef, intercept, average_coef, average_intercept = best or run.weights(copy=False)
-    return FitResult(
-        coef=coef,
-        intercept=intercept,
-        average_coef=average_coef,
-        average_intercept=average_intercept,
-        n_iter=n_iter,
-        steps=n_iter * run.steps,
-        history=history.arrays(),
-        stop_reason=ending(plan, epoch, plateau, best is not None, failure, stopped),
-        stopped=stopped,
-        failure=failure,
-    )
+    return training.result(failure)
 
 
 def ending(plan, epoch, plateau, restored, failure=None, stopped=False):
@@ -276,14 +358,23 @@ def untrained(problem):
     d, dtype = problem.rows.d, problem.dtype
     coef = np.zeros(d, dtype) if problem.coef is None else problem.coef.copy()
     average = np.zeros(d, dtype) if problem.average_coef is None else problem.average_coef.copy()
-    reason = "Not begun: the fit was interrupted before."
     return FitResult(
-        coef, problem.intercept, average, problem.average_intercept, 0, 0, History().arrays(), reason
+        coef,
+        problem.intercept,
+        average,
+        problem.average_intercept,
+        n_iter=0,
+        steps=0,
+        history=History().arrays(),
+        state=problem.state,
+        stop_reason="Not begun: the fit was interrupted before.",
     )
 
 
 class _Run:
     """The kernels' state of one model, and one epoch of it."""
+
+    _BUFFERS = ("_w", "_previous", "_q", "_last", "_average")
 
     def __init__(self, problem, plan):
         n, d = problem.rows.n, problem.rows.d
@@ -294,26 +385,53 @@ class _Run:
         self.steps = -(-self.n // self.batch)
         batches = max(1, int(SEGMENT / max(1.0, problem.values_per_row)) // self.batch)
         self.segments = _pieces(self.n, batches * self.batch)  # an epoch, as calls into the kernels
+        self.schedule = plan.schedule.over(plan.max_iter * self.steps)
         self.factor = 1.0  # of the schedule's rates, for those that are cut on a plateau
         self._ready = iter(())  # rates of the coming segments
+        self._before = problem.intercept  # as the epoch began
+        self.rows_done = 0  # of this epoch
         self._w = padded(problem.coef, d, dtype)
         self._average = padded(problem.average_coef, d, dtype) if plan.average else None
-        l1 = plan.l1 > 0
+        self.state = self._state(problem, plan.optimizer)
+        l1 = plan.l1 > 0 and plan.optimizer is None
+        self._q = padded(None, d, dtype) if l1 else None
+        self._last = padded(None, d, dtype) if l1 and plan.l2 > 0 and problem.rows.sparse else None
+        self._previous = padded(None, d, dtype)
         self.descent = kernels.Descent(
             problem.rows,
             problem.y,
             problem.weight,
             self._w,
-            padded(None, d, dtype),
-            padded(None, d, dtype) if l1 else None,
-            padded(None, d, dtype) if l1 and plan.l2 > 0 and problem.rows.sparse else None,
+            self._previous,
+            self._q,
+            self._last,
             self._average,
+            None if self.state is None else plan.optimizer.updates(self.state),
             double_w=dtype == np.float64,
             recipe=self._recipe(),
         )
-        self.descent.intercept = problem.intercept
+        self.descent.intercept = self._intercept(problem)
         self.descent.average_intercept = problem.average_intercept
         self.descent.t = problem.t
+
+    def _state(self, problem, optimizer):
+        """What the optimizer remembers, from before or from now on; None for plain SGD."""
+        if optimizer is None:
+            return None
+        if problem.state is not None and problem.state.suits(optimizer, len(self._w), self._w.dtype):
+            return problem.state.copy()
+        return optimizer.begin(self._w, problem.intercept)
+
+    def _intercept(self, problem):
+        """Where the intercept begins: as the state has it in full, if nobody changed it meanwhile."""
+        if self.state is None:
+            return problem.intercept
+        same = problem.dtype.type(self.state.intercept) == problem.dtype.type(problem.intercept)
+        return self.state.intercept if same else problem.intercept
+
+    def kept_state(self):
+        """The optimizer's state as of now, for the model to keep; None for plain SGD."""
+        return None if self.state is None else replace(self.state.copy(), intercept=self.intercept)
 
     def _recipe(self):
         problem, plan = self.problem, self.plan
@@ -345,14 +463,14 @@ class _Run:
         return bool(np.isfinite(self._w).all() and np.isfinite(self.intercept))
 
     def weights(self, copy=True):
-        """Weights, intercept and their averages."""
+        """Weights, intercept, their averages, and the optimizer's state."""
         average = None
         if self._average is not None:
             a, b = self.descent.lazy_average
             average = (self._average[: self.problem.rows.d] + a * self.coef) / b
             average = average.astype(self.coef.dtype, copy=False)
         coef = self.coef.copy() if copy else self.coef
-        return coef, self.intercept, average, self.descent.average_intercept
+        return coef, self.intercept, average, self.descent.average_intercept, self.kept_state()
 
     def _rates(self, rows):
         """Learning rates of the steps over the next rows, or one for all of them."""
@@ -361,34 +479,69 @@ class _Run:
             return rates
         steps = -(-rows // self.batch)
         epochs = max(1, min(RATES // steps, self.plan.max_iter)) if len(self.segments) == 1 else 1
-        rates = self.plan.schedule.rates(self.descent.t, epochs * steps)
+        rates = self.schedule.rates(self.descent.t, epochs * steps)
         if self.factor != 1.0:
             rates = rates * self.factor
         each = len(rates) == epochs * steps
         self._ready = iter(rates.reshape(epochs, steps)) if each else repeat(rates)
         return next(self._ready)
 
-    def epoch(self, order, number):
-        """Train one epoch; returns (loss, objective, last learning rate, way moved)."""
+    def epoch(self, order, number, tell=None):
+        """Train one epoch, see `Training.step`: (loss, objective, last learning rate, way moved)."""
         descent = self.descent
-        before = descent.intercept
-        order.advance()
-        for start, stop in self.segments:
-            rates = self._rates(stop - start)
+        self._before, self.rows_done = descent.intercept, 0
+        for k, (start, stop) in enumerate(self.segments, 1):
+            self._rate = rates = self._rates(stop - start)
             descent.run(order, start, stop, rates, self.batch)
-        loss, penalty, moved, finite = descent.end_epoch()
-        rate = rates.item(-1)
+            self.rows_done = stop
+            if tell is not None and stop < self.n and tell(k, len(self.segments)):
+                break
+        return self.close(number)
+
+    def close(self, number):
+        """The row of the history of an epoch that ends here, at its end or before."""
+        n, rate = max(1, self.rows_done), self._rate.item(-1)
+        loss, penalty, moved, finite = self.descent.end_epoch()
         if not finite:
             raise Overflow(number, rate)
-        n = self.n
-        return loss / n, (loss + penalty) / n, rate, hypot(moved, descent.intercept - before)
+        return loss / n, (loss + penalty) / n, rate, hypot(moved, self.descent.intercept - self._before)
+
+    def running_loss(self):
+        """Mean loss of this epoch's rows so far."""
+        return self.descent.loss_sum / max(1, self.rows_done)
+
+    def begun(self):
+        """Whether a step has been taken."""
+        return self.descent.t > self.problem.t
+
+    def save(self):
+        """Copies of the weights and numbers as of the end of an epoch."""
+        buffers = {name: getattr(self, name) for name in self._BUFFERS}
+        copies = {name: None if buffer is None else buffer.copy() for name, buffer in buffers.items()}
+        return {
+            "buffers": copies,
+            "numbers": self.descent.numbers,
+            "factor": self.factor,
+            "optimizer": self.kept_state(),
+        }
+
+    def load(self, state):
+        """Go on from what `save` gave."""
+        for name, saved in state["buffers"].items():
+            if saved is not None:
+                getattr(self, name)[:] = saved
+        self.descent.numbers = state["numbers"]
+        self.factor = state["factor"]
+        if self.state is not None:  # in place: the kernels hold these arrays
+            self.state.slots[:] = state["optimizer"].slots
+            self.state.numbers[:] = state["optimizer"].numbers
 
     def cut_rate(self, patience):
         """Answer a plateau by a smaller learning rate, if the schedule does so and one is left."""
-        cut = self.plan.schedule.plateau_cut
-        if cut is None or self.plan.eta0 * self.factor <= 1e-6:
+        factor = self.schedule.cut(self.factor)
+        if factor is None:
             return False
-        self.factor /= cut
+        self.factor = factor
         self._ready = iter(())
         patience.waited = 0
         return True
@@ -401,13 +554,14 @@ def _pieces(n, size):
 
 def unit_weight(problem, plan):
     """What row weights are divided by: in batches, where they count repetitions, their mean."""
-    if plan.batch_size == 1 or not plan.relative_weights:
+    if plan.stochastic or not plan.relative_weights:
         return 1.0
     rows = slice(None) if problem.chosen is None else problem.chosen
-    return float(_row_weights(problem, rows).mean())
+    return float(row_weights(problem, rows).mean())
 
 
-def _row_weights(problem, rows):
+def row_weights(problem, rows):
+    """Weights of some rows, class weights included."""
     if problem.classes > 1:
         weight = problem.weight_pos[problem.targets[rows]]
     else:
@@ -428,7 +582,7 @@ def report(epoch, coef, intercept, t, columns):
     print(f"Total training time: {now['seconds']:.2f} seconds.")
 
 
-def _total_loss(problem, plan, rows, raw, weight):
+def total_loss(problem, plan, rows, raw, weight):
     """Weighted sum of the losses of raw predictions for some rows."""
     if problem.classes > 1:
         right = raw[np.arange(len(rows)), problem.targets[rows]]
@@ -469,15 +623,15 @@ def objective_check(problems, plan, coefs, intercepts, scores):
             part = rows[start:stop]
             raw = scores(part)
             for model, problem in enumerate(problems):
-                weight = _row_weights(problem, part).astype(np.float64)
+                weight = row_weights(problem, part).astype(np.float64)
                 own = raw if problem.classes > 1 else raw[:, model]
                 sums[model] += (
-                    _total_loss(problem, plan, part, own, weight),
-                    _total_loss(problem, plan, part, np.zeros_like(own), weight),
+                    total_loss(problem, plan, part, own, weight),
+                    total_loss(problem, plan, part, np.zeros_like(own), weight),
                     weight.sum(),
                 )
         # as the steps see it: one row at a time, weights multiply; batches take them as repetitions
-        count = len(rows) if plan.batch_size == 1 else np.maximum(sums[:, 2], 1e-300)
+        count = len(rows) if plan.stochastic else np.maximum(sums[:, 2], 1e-300)
         here, zero = sums[:, 0] / count + penalties, sums[:, 1] / count
         if (here < 0.9 * zero).all():
             break

@@ -283,7 +283,7 @@ def test_progress_bar_writes_to_stderr_when_forced(capsys):
 
 def test_progress_bar_keeps_to_one_line_of_a_terminal():
     terminal = Terminal()
-    bar = ProgressBar(stream=terminal)
+    bar = ProgressBar("plain", stream=terminal)
     bar.interval = 0
     Toy().set_callbacks(bar).fit(X, y)
     text = terminal.getvalue()
@@ -372,7 +372,7 @@ def test_the_stand_in_behaves_like_the_original(monkeypatch):
     spec.loader.exec_module(stand_in)
     assert not issubclass(stand_in.CallbackSupportMixin, Support)
 
-    monkeypatch.setattr("fastgd.callbacks.tear_down", stand_in.tear_down)
+    monkeypatch.setattr("fastgd.callbacks.task.tear_down", stand_in.tear_down)
 
     class OldToy(stand_in.CallbackSupportMixin, Toy):
         pass

@@ -20,12 +20,24 @@ TOP_LEVEL = {
 # From the top down.  A module imports from its own floor and from those below.
 FLOORS = (
     # what users call
-    ("__init__", "__main__", "config", "demo", "patching", "model_selection", "linear_model"),
+    (
+        "__init__",
+        "__main__",
+        "config",
+        "demo",
+        "patching",
+        "model_selection",
+        "linear_model",
+        "optimize",
+        "display",
+        "diagnosis",
+    ),
     # how models are trained
+    ("watching",),
     ("many",),
     ("training", "solvers"),
     # the nouns, and how data and callbacks come in
-    ("losses", "penalties", "schedules", "compat", "data", "callbacks", "history"),
+    ("losses", "penalties", "optimizers", "schedules", "compat", "data", "callbacks", "history"),
     ("callback_support",),
     # the arithmetic: buffers and numbers
     ("reference", "kernels", "_checkout"),

@@ -143,7 +143,7 @@ def test_defaults(name, X, y_two, y_real):
 def test_same_parameters_and_defaults(name):
     ours, theirs = (model.get_params() for model in pair(name))
     added = {"SGDClassifier": {"multi_class": "ovr"}, "SGDRegressor": {"quantile": 0.5}}.get(name, {})
-    added = {"batch_size": 1} | added
+    added = {"batch_size": 1, "optimizer": "sgd"} | added
     assert ours == theirs | added
 
 

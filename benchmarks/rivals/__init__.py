@@ -21,6 +21,7 @@ class Task:
     early_stopping: bool = False  # scored every epoch, but never stopped
     intercept: bool = True
     softmax: bool = False  # over all classes, in place of one model for each
+    optimizer: str = "sgd"
     epochs: int = 1
     seed: int = 0
 

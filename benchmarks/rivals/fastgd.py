@@ -7,7 +7,8 @@ from fastgd.model_selection import GridSearchCV as search  # noqa: F401
 
 
 def build(task):
-    arguments = {"batch_size": task.batch_size, **scikit_learn_arguments(task)}
+    arguments = {"batch_size": task.batch_size, "optimizer": task.optimizer}
+    arguments |= scikit_learn_arguments(task)
     if task.loss == "squared_error":
         return SGDRegressor(**arguments)
     return SGDClassifier(multi_class="multinomial" if task.softmax else "ovr", **arguments)

@@ -24,18 +24,20 @@ cdef class Descent:
     previous : writable buffer like w: the weights at the end of the last epoch
     q, last : writable buffers like w for an l1 penalty (`last`: elastic net on CSR), or None
     average : writable buffer like w, or None
+    updates : Updates, or None for plain SGD
     double_w : bool
     recipe : dict with the members of the struct Recipe
     """
 
     cdef Rows rows
     cdef Buffer y, weight, w, previous, q, last, average
+    cdef Updates updates
     cdef bint double_w
     cdef Recipe recipe
     cdef Model model
     cdef void *z               # weights and penalties of one CSR row
     cdef void *s
-    cdef void *g               # gradient of a dense batch
+    cdef void *g               # gradient of a batch
     cdef double *pulls         # of the rows of a CSR batch
     cdef idx pulls_size
     cdef void *block           # converted integer rows, their targets and weights
@@ -47,8 +49,8 @@ cdef class Descent:
         self.pulls = NULL
         self.pulls_size = 0
 
-    def __init__(self, Rows rows, y, weight, w, previous, q=None, last=None, average=None, *, bint double_w,
-                 dict recipe):
+    def __init__(self, Rows rows, y, weight, w, previous, q=None, last=None, average=None, Updates updates=None, *,
+                 bint double_w, dict recipe):
         cdef idx size = 8 if double_w else 4
         cdef idx padded
         cdef Norms now
@@ -60,6 +62,7 @@ cdef class Descent:
         self.q = borrow(q, True)
         self.last = borrow(last, True)
         self.average = borrow(average, True)
+        self.updates = updates
         self.double_w = double_w
         self.recipe.loss = recipe["loss"]
         self.recipe.parameter = recipe["parameter"]
@@ -81,6 +84,8 @@ cdef class Descent:
         if fewer(self.previous, padded) or fewer(self.q, padded) or fewer(self.last, padded) \
                 or fewer(self.average, padded):
             raise ValueError("The kernels need all buffers of the weights in their size.")
+        if updates is not None and not (updates.hold(padded) and updates.double_w == double_w):
+            raise ValueError("The kernels need the slots of an update rule in the type and size of the weights.")
         self.model.intercept = self.model.average_intercept = 0
         self.model.t = 1
         self.model.u = 0
@@ -142,6 +147,23 @@ cdef class Descent:
     def t(self, double value):
         self.model.t = value
 
+    @property
+    def numbers(self):
+        """All scalars of the model, for one that goes on from here with copies of the buffers."""
+        return [(<double *> &self.model)[k] for k in range(sizeof(Model) // sizeof(double))]
+
+    @numbers.setter
+    def numbers(self, list values):
+        if len(values) != sizeof(Model) // sizeof(double):
+            raise ValueError("The kernels need all scalars of a model, as they gave them.")
+        for k in range(len(values)):
+            (<double *> &self.model)[k] = values[k]
+
+    @property
+    def loss_sum(self):
+        """Sum of the losses of the epoch's rows so far."""
+        return self.model.loss_sum
+
     cdef void forget(self) noexcept nogil:
         self.model.loss_sum = self.model.penalty_sum = 0
 
@@ -168,9 +190,11 @@ cdef class Descent:
             free(self.pulls)
             self.pulls = <double *> take(min(batch, stop - start) * sizeof(double))
             self.pulls_size = min(batch, stop - start)
-        if batch > 1 and not self.rows.sparse and self.g == NULL:
+        if (self.updates is not None or (batch > 1 and not self.rows.sparse)) and self.g == NULL:
             self.g = take(self.w.view.len)
             memset(self.g, 0, self.w.view.len)
+        if self.updates is not None and self.rows.sparse and self.updates.waits(&self.recipe):
+            self.updates.make_lazy(self.rows.d)
         with nogil:
             if self.rows.float32 and self.double_w:
                 segment[float, double](self, NULL, NULL, chosen, start, stop - start, &rates[0], stride, batch)
@@ -221,15 +245,22 @@ cdef void segment(Descent self, const X *x, W *w, const int32_t *order, idx firs
             csr_segment[X, W, int64_t](self, <const X *> NULL, y, weight, w, <const int64_t *> NULL, shift, order, n, rates, stride, batch)
         else:
             csr_segment[X, W, int32_t](self, <const X *> NULL, y, weight, w, <const int32_t *> NULL, shift, order, n, rates, stride, batch)
-    elif batch > 1:
+    elif batch > 1 or self.updates is not None:
         integers.data = address(self.rows.data)
         integers.convert = self.rows.convert
         if integers.convert != NULL:
             integers.data = <const char *> integers.data + shift * d * self.rows.itemsize
-            dense_batches(m, r, <const X *> self.block, &integers, d, y, weight, w, q, average, <W *> self.g, order,
+            x = <const X *> self.block
+        else:
+            x = <const X *> integers.data + shift * d
+        if self.updates is not None:
+            dense_updates(m, r, self.updates, x, &integers if integers.convert != NULL else NULL, d, y, weight, w,
+                          <W *> self.g, order, n, batch, rates, stride)
+        elif integers.convert != NULL:
+            dense_batches(m, r, x, &integers, d, y, weight, w, q, average, <W *> self.g, order,
                           n, batch, rates, stride)
         else:
-            dense_batches(m, r, <const X *> integers.data + shift * d, NULL, d, y, weight, w, q, average,
+            dense_batches(m, r, x, NULL, d, y, weight, w, q, average,
                           <W *> self.g, order, n, batch, rates, stride)
     elif self.rows.convert != NULL:
         integer_segment(self, x, y, weight, w, shift, order, n, rates, stride)
@@ -284,7 +315,9 @@ cdef void csr_segment(Descent self, const X *x, const W *y, const W *weight, W *
     cdef W *s = <W *> self.s
     x = <const X *> address(self.rows.data)
     col = <const I *> address(self.rows.indices)
-    if q == NULL and batch == 1:
+    if self.updates is not None:
+        csr_updates(m, r, self.updates, x, indptr, col, y, weight, w, <W *> self.g, z, d, order, n, batch, rates, stride)
+    elif q == NULL and batch == 1:
         csr_rows(m, r, x, indptr, col, y, weight, w, average, z, d, order, n, rates, stride)
     elif q == NULL:
         csr_batches(m, r, x, indptr, col, y, weight, w, average, z, self.pulls, d, order, n, batch, rates, stride)

@@ -58,14 +58,48 @@ cdef inline double batch_rate(Model *m, const Recipe *r, Steps *s, idx k, double
     return rate * s.inverse[k]
 
 
+cdef inline idx rows_at_once(idx d, idx itemsize) noexcept nogil:
+    """Rows whose losses and gradients are computed together: what stays in the first-level cache."""
+    return max(<idx> 4, min(<idx> BLOCK, NEAR // (d * itemsize + 1) // 4 * 4))
+
+
+cdef double dense_pulls(Model *m, const Recipe *r, Batch *b, const X *x, const Integers *integers, idx d, const W *y,
+                        const W *weight, const W *w, W *g, const int32_t *order, idx first, idx batch, idx n,
+                        idx near, double scale) noexcept nogil:
+    """Add the rows of a batch to g, each times its share of the step; returns the sum of the shares."""
+    cdef const X *rows[2 * BLOCK]
+    cdef idx i, j, part, at, count
+    cdef double total = 0, unused
+    for part in range((batch + near - 1) // near):
+        at = first + part * near
+        count = min(near, first + batch - at)
+        for j in range(2 * near):       # the second half is prefetched
+            i = row(order, at + j, n)
+            rows[j] = x + (i if integers == NULL else j % near) * d
+            if integers != NULL and j < count:
+                integers.convert(integers.data, d, i, <void *> rows[j])
+        gather_targets(b, r, y, weight, order, at, count, n)
+        for j in range(0, count, 4):
+            dot4(<const X **> rows + j, <int> min(<idx> 4, count - j), <const X **> rows + j + near, w, d, b.p + j)
+        if r.rule != GRADIENT:
+            for j in range(count):
+                dot(rows[j], rows[j], w, d, &unused, &b.xx[j])
+        total += pulls(m, r, b, count, scale)
+        if count == 1:
+            axpy(rows[0], g, b.c[0], d)
+            continue
+        for j in range(0, count, 4):
+            axpy4(<const X **> rows + j, <int> min(<idx> 4, count - j), <const double *> (b.c + j), g, d)
+    return total
+
+
 cdef void dense_batches(Model *m, const Recipe *r, const X *x, const Integers *integers, idx d, const W *y,
                         const W *weight, W *w, W *q, W *average, W *g, const int32_t *order, idx n, idx size,
                         const double *rates, idx stride) noexcept nogil:
     """integers: x is a buffer for a block of rows."""
-    cdef const X *rows[2 * BLOCK]
     cdef idx done = 0, batches = (n + size - 1) // size
-    cdef idx i, j, k, first, batch, part, at, count
-    cdef idx near = max(<idx> 4, min(<idx> BLOCK, NEAR // (d * <idx> sizeof(X) + 1) // 4 * 4))
+    cdef idx k, first, batch
+    cdef idx near = rows_at_once(d, sizeof(X))
     cdef double total, rate, unused
     cdef Batch b
     cdef Steps s
@@ -80,24 +114,8 @@ cdef void dense_batches(Model *m, const Recipe *r, const X *x, const Integers *i
             batch = min(size, n - first)
             m.penalty_sum += batch * penalty(r, m.sq, m.l1, m.intercept)
             memset(g, 0, d * sizeof(W))
-            total = 0
-            for part in range((batch + near - 1) // near):
-                at = first + part * near
-                count = min(near, first + batch - at)
-                for j in range(2 * near):       # the second half is prefetched
-                    i = row(order, at + j, n)
-                    rows[j] = x + (i if integers == NULL else j % near) * d
-                    if integers != NULL and j < count:
-                        integers.convert(integers.data, d, i, <void *> rows[j])
-                gather_targets(&b, r, y, weight, order, at, count, n)
-                for j in range(0, count, 4):
-                    dot4(<const X **> rows + j, <int> min(<idx> 4, count - j), <const X **> rows + j + near, <const W *> w, d, b.p + j)
-                if r.rule != GRADIENT:
-                    for j in range(count):
-                        dot(rows[j], rows[j], <const W *> w, d, &unused, &b.xx[j])
-                total += pulls(m, r, &b, count, s.scale[k])
-                for j in range(0, count, 4):
-                    axpy4(<const X **> rows + j, <int> min(<idx> 4, count - j), <const double *> (b.c + j), g, d)
+            total = dense_pulls(m, r, &b, x, integers, d, y, weight, <const W *> w, g, order, first, batch, n, near,
+                                s.scale[k])
             rate = batch_rate(m, r, &s, k, total, batch)
             if s.faded and k == 0:
                 fade(m, &s, w, average, d)

@@ -22,7 +22,7 @@ cdef struct Recipe:
     double aggressiveness      # passive-aggressive: the constant C of Crammer et al. 2006
     double smallest_scale      # below it the scale goes into the weights
 
-cdef struct Model:
+cdef struct Model:            # of doubles only: `Descent.numbers` hands it out as such
     double intercept, average_intercept
     double t                   # number of the next step, from 1
     double scale               # true weights = scale * w

@@ -86,3 +86,49 @@ cdef extern from "losses.h" namespace "fastgd" nogil:
     double exp_clamped(double x)
     double softplus(double x)
     void softmax_columns[T](T *z, const int32_t *y, double *loss, idx classes, idx rows)
+
+cdef extern from "optimizers.h" namespace "fastgd" nogil:
+    enum:
+        MAX_SLOTS
+        N_RULES
+        RULE_NESTEROV
+        RULE_MOMENTUM
+        RULE_LION
+        RULE_FREE_ADAM
+
+    cdef struct UpdateRule:
+        int kind
+        double first, second, eps, extra, weight_decay, clip_norm, clip_value
+
+    cdef struct Progress:
+        double t, product, sum
+        double slots[3]
+
+    cdef struct Missed:
+        idx steps
+        double power, rates, share
+
+    cdef cppclass Pace[V]:
+        pass
+
+    uint64_t denormals_off()
+    void denormals_back(uint64_t before)
+
+    cdef cppclass Force[V]:
+        V share, l2, l1, limit
+
+    cdef struct RuleEntry:
+        const char *name
+        int slots, begin, two, lazy
+    const RuleEntry *RULE_TABLE
+
+    void prepare(const UpdateRule &r, Progress *s, double rate, Pace[double] *p)
+    double squared_force[V](const Force[V] *f, const V *point, const V *g, idx d)
+    void train_step[V](const UpdateRule &r, const Pace[double] &p, const Force[V] &f, double factor, V *w, V *g, V *s0, V *s1,
+                       V *s2, idx d, double *sq, double *l1)
+    void free_step[V](const UpdateRule &r, const Pace[double] &p, double factor, V *w, const V *g, V *s0, V *s1, V *s2,
+                      const V *low, const V *high, idx d)
+    void some_step[V](const UpdateRule &r, const Pace[double] &p, const Force[V] &f, double factor, V *w, V *g, V *s0, V *s1,
+                      V *s2, const int32_t *columns, idx n)
+    void intercept_step(const UpdateRule &r, const Pace[double] &p, double g, double *w, double *s)
+    void late_step[V](const UpdateRule &r, const Missed &m, V *w, V *s0, V *s1, V *s2, idx j)

@@ -239,6 +239,7 @@ class SGDClassifierCV(_Path, SGDClassifier):
         average=False,
         batch_size=1,
         multi_class="ovr",
+        optimizer="sgd",
         alphas=None,
         l1_ratios=None,
         cv=None,
@@ -268,6 +269,7 @@ class SGDClassifierCV(_Path, SGDClassifier):
             average=average,
             batch_size=batch_size,
             multi_class=multi_class,
+            optimizer=optimizer,
         )
         self.alphas = alphas
         self.l1_ratios = l1_ratios
@@ -397,6 +399,7 @@ class SGDRegressorCV(_Path, SGDRegressor):
         average=False,
         batch_size=1,
         quantile=0.5,
+        optimizer="sgd",
         alphas=None,
         l1_ratios=None,
         cv=None,
@@ -424,6 +427,7 @@ class SGDRegressorCV(_Path, SGDRegressor):
             average=average,
             batch_size=batch_size,
             quantile=quantile,
+            optimizer=optimizer,
         )
         self.alphas = alphas
         self.l1_ratios = l1_ratios

@@ -7,18 +7,20 @@ attributes, and the sentences about fits that went wrong. No loop over rows or e
 
 Fitted state, for `partial_fit`, `warm_start` and pickles: `coef_` and `intercept_` (or `offset_`) are
 what predicts; while averaging, `_standard_coef`, `_standard_intercept`, `_average_coef` and
-`_average_intercept` hold both sequences; `t_` counts steps.
+`_average_intercept` hold both sequences; `_optimizer_states` is what an optimizer remembers of each
+model; `t_` counts steps.
 """
 
 import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, wraps
 from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import SGDClassifier as _SGDClassifier
 from sklearn.linear_model import SGDOneClassSVM as _SGDOneClassSVM
@@ -52,10 +54,12 @@ from ..data import (
 from ..history import joined, stacked
 from ..kernels import kernels
 from ..losses import LOSSES
-from ..many import train_all, train_one
+from ..many import train_all
+from ..optimizers import OPTIMIZERS, UpdateRule, make_optimizer
 from ..penalties import PENALTIES, strengths
-from ..schedules import SCHEDULES, make_schedule
-from ..training import Overflow, Plan, Problem, objective_check, untrained
+from ..schedules import SCHEDULES, Schedule, make_schedule
+from ..training import Overflow, Plan, Problem, objective_check
+from ..watching import train_watched
 
 __all__ = ["SGDClassifier", "SGDOneClassSVM", "SGDRegressor"]
 
@@ -70,12 +74,13 @@ _COMMON = {
     "shuffle": ["boolean"],
     "verbose": ["verbose"],
     "random_state": ["random_state"],
-    "learning_rate": [StrOptions(set(SCHEDULES))],
+    "learning_rate": [StrOptions(set(SCHEDULES)), Schedule, callable],
     "eta0": [Interval(Real, 0, None, closed="neither")],
     "power_t": [Interval(Real, None, None, closed="neither")],
     "warm_start": ["boolean"],
     "average": [Interval(Integral, 0, None, closed="neither"), "boolean"],
     "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"full"})],
+    "optimizer": [StrOptions(set(OPTIMIZERS)), UpdateRule],
 }
 _PENALISED = {
     "penalty": [StrOptions({name for name in PENALTIES if name}), None],
@@ -163,7 +168,12 @@ class _Descending(CallbackSupportMixin):
                 "early_stopping should be False with partial_fit: one epoch at a time leaves nothing "
                 "to stop. Call fit, or watch the score between the calls yourself."
             )
-        if self.learning_rate == "optimal" and self._alpha() == 0:
+        if not isinstance(self.learning_rate, str):
+            make_schedule(self.learning_rate, eta0=self.eta0)
+        rule = make_optimizer(self.optimizer)
+        if not rule.plain:
+            self._check_optimizer()
+        if self.learning_rate == "optimal" and rule.rate is None and self._alpha() == 0:
             raise ValueError(
                 "alpha must be > 0 since learning_rate is 'optimal'. alpha is used to compute the "
                 "optimal learning rate. Set another learning_rate, such as 'invscaling'."
@@ -175,6 +185,19 @@ class _Descending(CallbackSupportMixin):
             self._check_multinomial()
         if getattr(self, "penalty", None) == "elasticnet" and self.l1_ratio is None:
             raise ValueError("l1_ratio must be set when penalty is 'elasticnet'")
+
+    def _check_optimizer(self):
+        """Refuse what only plain SGD does."""
+        if self.learning_rate in PASSIVE_AGGRESSIVE:
+            raise ValueError(
+                f"Learning rate '{self.learning_rate}' only works with optimizer 'sgd': its steps are no "
+                "gradient steps. Set another learning_rate or optimizer='sgd'."
+            )
+        if self.average:
+            raise ValueError(
+                f"average={self.average!r} only works with optimizer 'sgd'. Set average=False; "
+                "optimizer='averaged' averages plain steps, the schedule-free ones average theirs."
+            )
 
     def _loss(self):
         return LOSSES[self.loss]
@@ -190,21 +213,28 @@ class _Descending(CallbackSupportMixin):
         else:
             l1, l2 = strengths(self.penalty, self.alpha, self.l1_ratio)
         early_stopping = getattr(self, "early_stopping", False) and not partial
+        rule = make_optimizer(self.optimizer)
+        own_rate = self.learning_rate == "optimal" and rule.rate is not None
         schedule = make_schedule(
-            self.learning_rate,
-            eta0=self.eta0,
+            "constant" if own_rate else self.learning_rate,
+            eta0=rule.rate if own_rate else self.eta0,
             power_t=self.power_t,
             alpha=self._alpha(),
             loss=loss,
             parameter=parameter,
         )
+        if partial and not schedule.endless:
+            raise ValueError(
+                f"learning_rate={self.learning_rate!r} falls over a whole fit, whose length partial_fit "
+                "does not know. Give a schedule object with `steps`."
+            )
         return Plan(
             loss=loss,
             parameter=parameter,
             l1=l1,
             l2=l2,
             schedule=schedule,
-            learning_rate=self.learning_rate,
+            learning_rate=self.learning_rate if isinstance(self.learning_rate, str) else "",
             eta0=self.eta0,
             max_iter=1 if partial else self.max_iter,
             tol=self.tol,
@@ -218,6 +248,8 @@ class _Descending(CallbackSupportMixin):
             restore_best=given is not None and early_stopping,
             relative_weights=not partial,  # a chunk's mean weight would undo its class weights
             verbose=int(self.verbose),
+            # a copy: what is set on it later is not for the fit that is running
+            optimizer=None if rule.plain else clone(rule),
         )
 
     def _check_batch_size(self, n_samples):
@@ -324,9 +356,7 @@ class _Descending(CallbackSupportMixin):
         """Train the models of a job and set what they leave behind."""
         metadata = {"sample_weight": job.sample_weight}
         n_jobs = getattr(self, "n_jobs", None)
-        with fit_task(
-            self, job.plan.max_iter * len(job.problems), X=job.X, y=job.y, metadata=metadata
-        ) as task:
+        with fit_task(self, job.plan.max_iter, X=job.X, y=job.y, metadata=metadata) as task:
             if task.active:
                 results = self._train_watched(job, task)
             else:
@@ -336,26 +366,19 @@ class _Descending(CallbackSupportMixin):
         return self
 
     def _train_watched(self, job, task):
-        """One model after another, for callbacks; what `train` returns of each."""
-        coefs, intercepts = job.coef.copy(), job.intercept.copy()
-        results = []
-        for i, problem in enumerate(job.problems):
+        """The models of a job in step, for callbacks."""
+        facts = {"seed": job.seed, "training": job.training, "partial": job.partial}
+        job.seed = task.resumed_seed(facts)
 
-            def snapshot(coef, intercept, i=i):
-                coefs[i], intercepts[i] = coef, intercept
-                return job.describe(coefs.copy(), intercepts.copy())
+        def describe(weights, steps):
+            averaged = job.plan.average and job.plan.average <= job.problems[0].t - 1 + steps
+            chosen = [own[2:4] if averaged else own[:2] for own in weights]
+            coef = np.concatenate([np.atleast_2d(own[0]) for own in chosen])
+            intercept = np.concatenate([np.atleast_1d(own[1]) for own in chosen])
+            return job.describe(coef, intercept.astype(coef.dtype))
 
-            if any(result.failure for result in results):
-                results.append(untrained(problem))
-                continue
-            # once a callback has asked to stop, an epoch for each model that waits makes a valid whole
-            stopped = any(result.stopped for result in results)
-            plan = replace(job.plan, max_iter=1) if stopped else job.plan
-            try:
-                results.append(train_one(problem, plan, job.make_order(problem), task, snapshot))
-            except Overflow as error:
-                return [*results, error]
-        return results
+        order = job.make_order(job.problems[0])
+        return train_watched(job.problems, job.plan, order, task, describe)
 
     def _conclude(self, job, results):
         """Results to attributes, errors and warnings."""
@@ -383,6 +406,9 @@ class _Descending(CallbackSupportMixin):
         if partial:
             reasons = ["partial_fit runs one epoch."] * n_models
         self.stop_reason_ = reasons if n_models > 1 else reasons[0]
+        self.__dict__.pop("_optimizer_states", None)
+        if plan.optimizer is not None:
+            self._optimizer_states = [result.state for result in results]
         if plan.average:
             averaged = plan.average <= self.t_ - 1.0
             self._average_coef = np.array([result.average_coef for result in results])
@@ -422,8 +448,15 @@ class _Descending(CallbackSupportMixin):
             self._average_intercept,
         )
 
-    def _forget(self):
-        """Drop what an earlier fit left, before a new one."""
+    def _states(self, n_models):
+        """What the optimizer remembers of each model; None where it begins."""
+        states = getattr(self, "_optimizer_states", None) or ()
+        return states if len(states) == n_models else [None] * n_models
+
+    def _forget(self, states=True):
+        """Drop what an earlier fit left, before a new one; the optimizer's `states` if it begins anew."""
+        if states:
+            self.__dict__.pop("_optimizer_states", None)
         for which in ("standard", "average"):
             self.__dict__.pop(f"_{which}_coef", None)
             self.__dict__.pop(f"_{which}_intercept", None)
@@ -665,11 +698,14 @@ class SGDClassifier(_Descending, _SGDClassifier):
     random_state : int, RandomState or None, default=None
         Seeds the row order and the validation split.
 
-    learning_rate : str, default='optimal'
+    learning_rate : str, Schedule or callable, default='optimal'
         Size eta of step t = 1, 2, ...: 'constant' ``eta0``; 'optimal' ``1 / (alpha * (t0 + t - 1))``
-        with Bottou's heuristic for t0; 'invscaling' ``eta0 / t**power_t``; 'adaptive' ``eta0``,
-        divided by 5 whenever training stops to improve; 'pa1' and 'pa2' passive-aggressive steps
-        (hinge only), bounded by ``eta0``.
+        with Bottou's heuristic for t0, or the constant rate that the optimizer's authors recommend, if it
+        is not 'sgd' or 'averaged'; 'invscaling' ``eta0 / t**power_t``; 'adaptive' ``eta0``, divided by 5
+        whenever training stops to improve; 'step', 'exponential', 'cosine', 'one_cycle' and 'polynomial'
+        as in `fastgd.schedules`; 'pa1' and 'pa2' passive-aggressive steps (hinge only), bounded by
+        ``eta0``. Or an object of `fastgd.schedules`, whose parameters searches reach as
+        ``learning_rate__steps``, or a function of the step.
 
     eta0 : float, default=0.01
         Initial learning rate, > 0.
@@ -709,6 +745,15 @@ class SGDClassifier(_Descending, _SGDClassifier):
         classes, ``-log softmax(W x + b)[y]``, for ``loss='log_loss'``, `penalty` 'l2' or None and no
         averaging; `predict_proba` is then that softmax. Class weights weigh the rows. With two classes
         both are the same model.
+
+    optimizer : str or UpdateRule, default='sgd'
+        How the weights answer a gradient: 'sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop',
+        'adadelta', 'adam', 'amsgrad', 'nadam', 'adamw', 'lion', 'averaged', 'schedule_free_sgd',
+        'schedule_free_adam', or an object of `fastgd.optimizers` such as ``Adam(beta1=0.8)``, with
+        clipping and decoupled weight decay, whose parameters searches reach as ``optimizer__beta1``. All
+        but 'sgd' take single rows as batches, with weights relative to their mean. They have the penalty
+        in their gradient, so that l1 makes no weight exactly zero. Their state goes on in `partial_fit`
+        and with `warm_start`.
 
     Attributes
     ----------
@@ -801,6 +846,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         average=False,
         batch_size=1,
         multi_class="ovr",
+        optimizer="sgd",
     ):
         super().__init__(
             loss=loss,
@@ -827,6 +873,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         )
         self.batch_size = batch_size
         self.multi_class = multi_class
+        self.optimizer = optimizer
 
     @fit_context(prefer_skip_nested_validation=True)
     @_all_or_nothing
@@ -900,7 +947,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
             intercept_init = start[1] if intercept_init is None else intercept_init
         n_models = 1 if len(classes) == 2 else len(classes)
         coef, intercept = self._start(n_models, X.shape[1], dtype, coef_init, intercept_init)
-        self._forget()
+        self._forget(states=start is None or coef_init is not start[0])
         return self._job(X, y, sample_weight, (coef, intercept, None, None), given, rows=rows)
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -988,6 +1035,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
             "chosen": _chosen(training, rows),
         }
         problems = []
+        states = self._states(n_models)
         if softmax:
             problems.append(
                 Problem(
@@ -1012,6 +1060,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
                     intercept=float(intercept[i]),
                     average_coef=None if average_coef is None else average_coef[i],
                     average_intercept=0.0 if average_intercept is None else float(average_intercept[i]),
+                    state=states[i],
                     validate=self._validation(X, positive, codes, dtype, weight, validation, given),
                 )
             )
@@ -1059,6 +1108,11 @@ class SGDClassifier(_Descending, _SGDClassifier):
                     f"multi_class='multinomial' needs {name}={' or '.join(map(repr, allowed[:2]))}, got "
                     f"{value!r}. Set it, or multi_class='ovr' for one model per class."
                 )
+        if not make_optimizer(self.optimizer).plain:
+            raise ValueError(
+                f"multi_class='multinomial' needs optimizer='sgd', got {self.optimizer!r}. Set it, or "
+                "multi_class='ovr' for one model per class."
+            )
 
     def _softmax_validation(self, X, codes, weight, rows, given):
         """As `_validation`, for a softmax: accuracy."""
@@ -1192,11 +1246,9 @@ class SGDRegressor(_Descending, _SGDRegressor):
     random_state : int, RandomState or None, default=None
         Seeds the row order and the validation split.
 
-    learning_rate : str, default='invscaling'
-        Size eta of step t = 1, 2, ...: 'constant' ``eta0``; 'optimal' ``1 / (alpha * (t0 + t - 1))``
-        with Bottou's heuristic for t0; 'invscaling' ``eta0 / t**power_t``; 'adaptive' ``eta0``,
-        divided by 5 whenever training stops to improve; 'pa1' and 'pa2' passive-aggressive steps
-        (epsilon_insensitive only), bounded by ``eta0``.
+    learning_rate : str, Schedule or callable, default='invscaling'
+        Size eta of step t = 1, 2, ...: see `SGDClassifier`; 'pa1' and 'pa2' go with
+        ``loss='epsilon_insensitive'``.
 
     eta0 : float, default=0.01
         Initial learning rate, > 0.
@@ -1225,6 +1277,9 @@ class SGDRegressor(_Descending, _SGDRegressor):
 
     quantile : float, default=0.5
         Level of the 'quantile' loss, in (0, 1); 0.5 is the median.
+
+    optimizer : str or UpdateRule, default='sgd'
+        How the weights answer a gradient; see `SGDClassifier`.
 
     Attributes
     ----------
@@ -1288,6 +1343,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
         average=False,
         batch_size=1,
         quantile=0.5,
+        optimizer="sgd",
     ):
         super().__init__(
             loss=loss,
@@ -1312,6 +1368,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
         )
         self.batch_size = batch_size
         self.quantile = quantile
+        self.optimizer = optimizer
 
     @fit_context(prefer_skip_nested_validation=True)
     @_all_or_nothing
@@ -1384,7 +1441,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
         begin = (coef, intercept, None, None)
         if start is not None and self.average and coef_init is start[0]:
             begin = self._resume(dtype)  # scikit-learn's regressor goes on with both sequences
-        self._forget()
+        self._forget(states=start is None or coef_init is not start[0])
         return self._job(X, y, sample_weight, begin, given, rows=rows)
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -1443,6 +1500,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
             "t": self.t_,
             "chosen": _chosen(training, rows),
         }
+        states = self._states(len(intercept))
         problems = [
             Problem(
                 **shared,
@@ -1451,6 +1509,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
                 intercept=float(intercept[i]),
                 average_coef=None if average_coef is None else average_coef[i],
                 average_intercept=0.0 if average_intercept is None else float(average_intercept[i]),
+                state=states[i],
                 validate=self._validation(X, y, i, weight, validation, given),
             )
             for i in range(len(intercept))
@@ -1569,8 +1628,8 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
     random_state : int, RandomState or None, default=None
         Seeds the row order.
 
-    learning_rate : {'constant', 'optimal', 'invscaling', 'adaptive'}, default='optimal'
-        As of `SGDClassifier`, with `nu` in place of alpha.
+    learning_rate : str, Schedule or callable, default='optimal'
+        As of `SGDClassifier`, with `nu` in place of alpha and without 'pa1' and 'pa2'.
 
     eta0 : float, default=0.01
         Initial learning rate, > 0.
@@ -1586,6 +1645,9 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
 
     batch_size : int or 'full', default=1
         Rows per step; see `SGDClassifier`.
+
+    optimizer : str or UpdateRule, default='sgd'
+        How the weights answer a gradient; see `SGDClassifier`.
 
     Attributes
     ----------
@@ -1617,6 +1679,8 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
         "learning_rate": [
             StrOptions(set(SCHEDULES) - set(PASSIVE_AGGRESSIVE)),
             Hidden(StrOptions(set(PASSIVE_AGGRESSIVE))),
+            Schedule,
+            callable,
         ],
     }
 
@@ -1635,6 +1699,7 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
         warm_start=False,
         average=False,
         batch_size=1,
+        optimizer="sgd",
     ):
         super().__init__(
             nu=nu,
@@ -1651,6 +1716,7 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
             average=average,
         )
         self.batch_size = batch_size
+        self.optimizer = optimizer
 
     _one_class = True
 
@@ -1697,7 +1763,7 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
             coef_init = start[0] if coef_init is None else coef_init
             offset_init = start[1] if offset_init is None else offset_init
         coef, offset = self._start(1, X.shape[1], dtype, coef_init, offset_init, "offset")
-        self._forget()
+        self._forget(states=start is None or coef_init is not start[0])
         return self._descend(self._job(X, sample_weight, (coef, 1 - offset, None, None)))
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -1743,6 +1809,7 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
             intercept=float(intercept[0]),
             average_coef=None if average_coef is None else average_coef[0],
             average_intercept=0.0 if average_intercept is None else float(average_intercept[0]),
+            state=self._states(1)[0],
             t=self.t_,
         )
         return _Job(

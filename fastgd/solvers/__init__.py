@@ -3,7 +3,7 @@
 `solve` is the door: it picks a solver by the measured table in :mod:`.choose` and runs it.
 """
 
-from .choose import SOLVERS, choose, solve
+from .choose import LOGISTIC, SOLVERS, choose, solve
 from .objective import Certificate, Goal, Objective, Solution
 
-__all__ = ["SOLVERS", "Certificate", "Goal", "Objective", "Solution", "choose", "solve"]
+__all__ = ["LOGISTIC", "SOLVERS", "Certificate", "Goal", "Objective", "Solution", "choose", "solve"]

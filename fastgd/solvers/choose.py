@@ -14,18 +14,26 @@ Seconds to a relative suboptimality of 1e-3 / 1e-6 on one core (float32, set-up 
     imdb tf-idf (100), 100                      1.10 / 2.08     0.57 / 1.15
     flights_onehot (1), 8                       0.17 / 0.30     0.35 / 0.75
 
-The same with an l1 penalty of that strength, coordinate (imdb in float64)::
-
-    adult_dense (1)  0.25 / 0.25     a9a (1)  0.08 / 0.08     w8a (1)  0.20 / 0.21     imdb (1)  1.3 / 1.4
-
-Squared loss has no choice to make: gram without an l1 penalty, coordinate with one.
-
 Nanoseconds that explain these figures, for n rows of p values in d columns::
 
     a pass             n (5 + 0.2 p) dense, n (5 + 2 p) sparse
     newton             12 passes, d^3 / 120, and m p^2 / 80 (dense, of m rows) or n p^2 (sparse)
     conjugate          25 + 10 sqrt(q) passes
     dual               6 + 1.3 q epochs of n (70 + p / 2) dense, n (70 + p) sparse
+
+The same with an l1 penalty (imdb in float64)::
+
+    data (C)                      coordinate        proximal
+    adult_dense (1)               0.25 / 0.25       0.31 / 0.31
+    a9a (1)                       0.08 / 0.08       0.32 / 0.34
+    w8a (1)                       0.20 / 0.21       1.7 / 1.9
+    imdb tf-idf (1)               1.3 / 1.4
+    covtype_20k, 7 classes (1)                      1.1 / 1.1
+    letter, 26 classes (1)                          1.4 / 1.5
+    mnist, 10,000 rows (.01)                        1.4 / 1.5
+    flights_onehot (1)                              not by 50
+
+Squared loss has no choice to make: gram without an l1 penalty, coordinate with one.
 
 q = mean |x|^2 / (S l2) says how far the penalty alone conditions the problem.
 """
@@ -39,9 +47,19 @@ import scipy.sparse as sp
 from . import newton
 from .objective import Goal
 
-__all__ = ["SOLVERS", "choose", "solve"]
+__all__ = ["LOGISTIC", "SOLVERS", "choose", "solve"]
 
-SOLVERS = ("newton", "conjugate", "dual", "softmax", "gram", "coordinate")
+SOLVERS = ("newton", "conjugate", "dual", "softmax", "coordinate", "proximal", "gram")
+
+# Of these, the ones for logistic regression: whether for two classes, for several, with an l1 penalty.
+LOGISTIC = {
+    "newton": ("two",),
+    "conjugate": ("two",),
+    "dual": ("two",),
+    "softmax": ("several",),
+    "coordinate": ("two", "l1"),
+    "proximal": ("two", "several", "l1"),
+}
 
 SAMPLE = 100_000  # values of X from which q is taken
 MOST_COLUMNS = 8192  # of a Hessian: half a gigabyte
@@ -50,7 +68,7 @@ MOST_COLUMNS = 8192  # of a Hessian: half a gigabyte
 def choose(objective, goal):
     """The name of the solver that is expected to be soonest."""
     if objective.loss == "multinomial":
-        return "softmax"
+        return "proximal" if objective.l1 > 0 else "softmax"
     if objective.l1 > 0 or objective.positive:
         return "coordinate"
     if objective.loss == "squared_error":

@@ -24,6 +24,7 @@ that the gap does not claim more than was computed.
 
 import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -143,20 +144,28 @@ def gram_pays(X):
 
 
 class Epochs(Progress):
-    """Progress that counts epochs of coordinate descent as its iterations."""
+    """Progress whose iterations are epochs of coordinate descent, or Newton steps if not `counted`."""
 
-    def __init__(self, goal):
-        super().__init__("coordinate", goal, MAX_ITER, unit="epochs")
+    def __init__(self, goal, counted=True):
+        super().__init__("coordinate", goal, MAX_ITER, unit="epochs" if counted else "iterations")
+        self.counted = counted
         self.epochs = 0
         self.rounding = 0.0  # the share of it in the certificate
 
     @property
     def n_iter(self):
-        return self.epochs
+        return self.epochs if self.counted else len(self.rows)
 
     @property
     def left(self):
-        return max(0, self.max_iter - self.epochs)
+        return max(0, (self.max_iter if self.counted else MAX_ITER) - self.epochs)
+
+    def sharpen(self, point, objective, gap):
+        """A better certificate for the point of the last iteration; returns whether to stop."""
+        stop = self.add(point, objective, "gap", gap, started=False)
+        if self.rows:
+            self.rows[-1] = (self.objective, self.certificate.relative, self.rows[-1][2])
+        return stop
 
     def limit(self, objective):
         """The gap, in units of the objective, that satisfies the goal; not below rounding."""
@@ -697,8 +706,13 @@ class Search:
             g = self.all.correlate(v) - self.l2 * self.w
             g[self.empty] = 0.0
             objective, gap = self.loss.gap(loss, v, g, self.w, self.l1, self.l2, self.positive)
-            w, b = self.w.copy(), self.b
-            if progress.add(lambda w=w, b=b: (w, b), objective, "gap", gap, started):
+            self.known = objective, gap
+            point = partial(_as_answer, self.w, self.b)
+            if self.loss.steps > 1:
+                stop = progress.sharpen(point, objective, gap)
+            else:
+                stop = progress.add(point, objective, "gap", gap, started)
+            if stop:
                 return
             limit = progress.limit(objective)
             if started and best - objective <= 2 * progress.floor:
@@ -712,7 +726,8 @@ class Search:
             inner = max(0.3 * limit, inner) if share == INNER else max(0.03 * progress.floor, inner)
             if len(chosen) == len(g) and share == INNER:
                 inner = 0.5 * limit
-            self.work_on(chosen, g, v, loss, inner, progress)
+            if self.work_on(chosen, g, v, loss, inner, progress):
+                return
             size = max(size, 2 * int(np.count_nonzero(self.w)))
 
     def choose(self, g, size):
@@ -729,7 +744,8 @@ class Search:
         return np.sort(chosen[score[chosen] > -np.inf])
 
     def work_on(self, chosen, g, v, loss, limit, progress):
-        """Newton's method on the chosen columns, down to a gap of `limit`."""
+        """Newton's method on the chosen columns, down to a gap of `limit`; returns whether to stop."""
+        stop = False
         X = self.all.choose(chosen)
         columns = Columns(X)
         w, g = self.w[chosen], g[chosen]
@@ -755,10 +771,18 @@ class Search:
             if moved is None:
                 break
             w = moved
-            if not progress.left or progress.over():
+            if self.loss.steps > 1:
+                value = loss + self.penalty(w)
+                # what has been gained since the last gap is no longer missing
+                left = self.known[1] - (self.known[0] - value) + 8 * progress.floor
+                full = np.zeros(len(self.w))
+                full[chosen] = w
+                stop = progress.add(partial(_as_answer, full, self.b), value, "gap", left)
+            if stop or not progress.left or progress.over():
                 break
         self.w = np.zeros(len(self.w))
         self.w[chosen] = w
+        return stop
 
     def move(self, columns, w, new, g, loss, mean):
         """Go from w towards `new` while the objective falls: the point reached, None if it does not."""
@@ -788,8 +812,12 @@ class Search:
         return trial, loss, v
 
 
+def _as_answer(w, b):
+    return w.copy(), b
+
+
 def _on_working_sets(objective, goal, start):
-    progress = Epochs(goal)
+    progress = Epochs(goal, counted=objective.loss == "squared_error")
     try:
         Search(objective, goal, start).run(progress)
     except (KeyboardInterrupt, Exception) as error:

@@ -69,6 +69,7 @@ class Design:
         size = max(PIECE_ROWS, -(-self.n // PIECES))
         self.pieces = [(start, min(start + size, self.n)) for start in range(0, self.n, size)]
         self.mean, self.spread = np.zeros(self.d), np.ones(self.d)
+        self.constant = np.empty(0, dtype=np.intp)  # columns that the intercept stands for
         if scaled:
             self.mean, self.spread = self._moments(self.fit_intercept and not self.sparse)
         self.scale = 1.0 / self.spread
@@ -135,7 +136,9 @@ class Design:
         return float(loss), self._in_scaled(g / self.objective.total, r), float(r), z
 
     def _in_scaled(self, g, r):
-        return (g - self.mean * r) * self.scale
+        g = (g - self.mean * r) * self.scale
+        g[self.constant] = 0.0  # but for rounding, which nothing but a penalty would keep in bounds
+        return g
 
     def gradient_of(self, r):
         """Gradients in u and c of sum_i r_i (w . x_i + b)."""
@@ -289,17 +292,20 @@ class Design:
         return self._over_pieces(work, self.d)[0]
 
     def _moments(self, center):
-        """Means and spreads of the columns."""
+        """Means and spreads of the columns, rows counted by their weights."""
+        weight, n = self.weight, self.objective.total
         if self.sparse:
-            return np.zeros(self.d), _positive(np.sqrt(self._sparse_squares(None) / self.n))
+            return np.zeros(self.d), _positive(np.sqrt(self._sparse_squares(weight) / n))
         kind = self._kind
-        shift = self.X[0].astype(kind)  # so that means far from zero cost no digits
-        total, squares = self._dense_moments(shift, kind)
-        mean, squares = total / self.n, squares / self.n
+        # So that means far from zero cost no digits.
+        shift = self.X[0 if weight is None else int(weight.argmax())].astype(kind)
+        total, squares = self._dense_moments(shift, kind, weight)
+        mean, squares = total / n, squares / n
         variance = squares - mean**2
         variance[variance <= 4 * np.finfo(kind).eps * squares] = 0.0
         mean += shift
         if center:
+            self.constant = np.flatnonzero(variance == 0)
             return mean, _positive(np.sqrt(variance))
         return np.zeros(self.d), _positive(np.sqrt(variance + mean**2))
 

@@ -19,6 +19,8 @@ __all__ = ["Pairs", "descend"]
 MEMORY = 30  # pairs
 PATIENCE = 5  # iterations before a metric is judged
 HESITATION = 2.0  # on the cost of a new one: convergence gets faster by itself
+MOST = 9.0  # times the decrement: gains do not make an estimate larger
+FRESH = 10.0  # steps that a metric remains in touch
 SAFETY = 3.0  # on the decrement: curvature that the metric does not know yet
 
 
@@ -64,7 +66,9 @@ class Pairs:
         if now <= target or self.age < PATIENCE:
             return False
         rate = (now / self.decrements[0]) ** (1.0 / self.age)
-        return rate >= 0.95 or np.log(target / now) / np.log(rate) > HESITATION * self.metric.cost + 2
+        if rate >= 0.95:
+            return True
+        return np.log(max(target / now, 1e-300)) / np.log(rate) > HESITATION * self.metric.cost + 2
 
 
 def descend(point, metric, goal, progress):
@@ -72,12 +76,14 @@ def descend(point, metric, goal, progress):
     progress.begin(point.objective)
     pairs = Pairs(metric)
     correction = 1.0  # of the decrement, from what steps have gained beyond it
-    gained = ahead = 0.0  # by the last step; by the next, if gains go on to fall as they did
+    gains = [0.0, 0.0]  # of the steps
     step = pairs.direction(point.gradient)
     decrement = -0.5 * float(point.gradient @ step)
     started = False
     while True:
-        kind, value = certified(point, max(SAFETY * correction * decrement, ahead), goal, progress)
+        kind, value = certified(
+            point, estimated(gains, correction * decrement, pairs.age), goal, progress
+        )
         if progress.add(point.answer, point.objective, kind, value, started):
             return
         started = True
@@ -91,8 +97,8 @@ def descend(point, metric, goal, progress):
                 progress.stalled()
                 return
         pairs.learn(following.theta - point.theta, following.gradient - point.gradient)
-        before, gained = gained, point.objective - following.objective
-        ahead = gained * min(1.0, gained / before) if before > 0 else 0.0
+        gained = point.objective - following.objective
+        gains.append(gained)
         correction = max(1.0, 0.7 * correction, gained / decrement if decrement > 0 else 1.0)
         point = following
         step = pairs.direction(point.gradient)
@@ -101,6 +107,24 @@ def descend(point, metric, goal, progress):
         if pairs.worth_refreshing(SAFETY * decrement, target) and pairs.refresh(point):
             step = pairs.direction(point.gradient)
             decrement = -0.5 * float(point.gradient @ step)
+
+
+def estimated(gains, decrement, age):
+    """What is left to gain: by the decrement, or, within limits, by the gains of the last steps.
+
+    A decrement falls short where the metric has lost touch, after many steps; further steps would then
+    gain more in all, if gains went on to fall as the last ones did.
+    """
+    if len(gains) < 6:
+        early, late, steps = gains[-2], gains[-1], 1
+    else:
+        early, late, steps = np.mean(gains[-6:-3]), np.mean(gains[-3:]), 3
+    if not 0 < late < early:
+        ahead = late
+    else:
+        rate = (late / early) ** (1 / steps)
+        ahead = late * rate / (1 - rate)
+    return max(SAFETY * max(1.0, age / FRESH) ** 0.5 * decrement, min(ahead, MOST * decrement))
 
 
 def certified(point, estimate, goal, progress):

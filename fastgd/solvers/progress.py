@@ -73,9 +73,16 @@ class Progress:
             self.reason = f"max_iter={self.max_iter} {self.unit} were run."
         elif self.goal.max_time is not None and seconds >= self.goal.max_time:
             self.reason = f"max_time={self.goal.max_time:g} seconds were over."
-        elif started and self.goal.on_iteration and self.goal.on_iteration(self.history(), *point()):
-            self.reason = f"A callback asked to stop after {self.n_iter} {self.unit}."
+        # A callback hears of the last iteration, too.
+        if started and self.goal.on_iteration is not None:
+            stop = self.goal.on_iteration(self.history(), *point())
+            if stop and not self.reason:
+                self.reason = f"A callback asked to stop after {self.n_iter} {self.unit}."
         return bool(self.reason)
+
+    def certify(self, kind, value):
+        """Replace the certificate of the point that was added last."""
+        self.certificate = Certificate(kind, value, self.relative(value, self.objective))
 
     def tick(self, value):
         """Count an iteration whose objective was not computed, with a guess of its suboptimality."""

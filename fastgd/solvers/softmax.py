@@ -156,6 +156,7 @@ class Softmax:
         g /= self.objective.total
         g[:, :-1] -= g[:, -1:] * self.design.mean
         g[:, :-1] *= self.design.scale
+        g[:, self.design.constant] = 0.0
         if not self.objective.fit_intercept:
             g[:, -1] = 0.0
         return g

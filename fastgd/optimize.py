@@ -1,0 +1,495 @@
+"""minimize(): gradient descent on any differentiable function, and `Optimizer`, one step at a time.
+
+The update rules are those of the estimators, run by the same compiled code on NumPy arrays in place;
+the schedules, too. `minimize` is SciPy's interface around the loop, with the path that the descent took:
+made to watch and to compare rules, and for functions that only a gradient method can handle. (For a
+smooth function of few variables, ``scipy.optimize.minimize(method="BFGS")`` needs far fewer steps.)
+`Optimizer` is for loops that are written by hand: it remembers what its rule needs of each array.
+
+A function of the user's may fail in the middle of a descent: it may return NaN, or raise. The best point
+so far is then returned, with a message that says what happened, at which step, and what to do.
+"""
+
+from inspect import signature
+from math import isfinite, sqrt
+
+import numpy as np
+from scipy.optimize import Bounds, OptimizeResult
+
+from .kernels import kernels
+from .optimizers import make_optimizer
+from .schedules import make_schedule
+
+__all__ = ["Optimizer", "minimize"]
+
+RATES = 1 << 10  # learning rates asked for at once
+PLATEAU = 10  # steps without a new lowest value, after which `ReduceOnPlateau` reduces
+DIFFERENCE = np.finfo(np.float64).eps ** (1 / 3)  # of central differences, relative to max(1, abs(x))
+DEFAULT_RATE = 0.01  # of rules that have none of their own
+CLIP_EPS = 1e-6
+
+CONVERGED, OUT_OF_STEPS, NOT_FINITE, RAISED, STOPPED = 0, 1, 2, 3, 99
+
+
+def _rule_and_schedule(optimizer, learning_rate, steps=None):
+    rule = make_optimizer(optimizer)
+    own = DEFAULT_RATE if rule.rate is None else rule.rate
+    if isinstance(learning_rate, str):
+        raise TypeError(
+            f"learning_rate={learning_rate!r} must be a number, a schedule of fastgd.schedules or a "
+            "function of the step: names take their numbers from an estimator."
+        )
+    schedule = make_schedule(own if learning_rate is None else learning_rate, eta0=own)
+    return rule, schedule if steps is None else schedule.over(steps)
+
+
+class Optimizer:
+    """An update rule at work: it moves arrays in place, one step at a time.
+
+    Parameters
+    ----------
+    rule : str or UpdateRule, default='sgd'
+        A name of ``fastgd.optimizers.OPTIMIZERS``, or an object such as ``Adam(beta1=0.8)``.
+    learning_rate : float, Schedule, callable or None, default=None
+        A constant, a schedule of `fastgd.schedules` with all its parameters, or a function of the step
+        1, 2, ... None: the rule's own rate, 0.01 where it has none.
+
+    Attributes
+    ----------
+    t : int
+        Steps taken.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastgd import Optimizer
+    >>> w = np.array([5.0])
+    >>> optimizer = Optimizer("sgd", learning_rate=0.1)
+    >>> optimizer.step(w, 2 * (w - 2))
+    >>> w
+    array([4.4])
+    """
+
+    def __init__(self, rule="sgd", learning_rate=None):
+        self.rule, self._schedule = _rule_and_schedule(rule, learning_rate)
+        if not self._schedule.endless:
+            raise ValueError(f"{learning_rate!r} needs `steps`: nobody knows how many there will be.")
+        self.t = 0
+        self._rates = iter(())
+        self._held = None  # an `_Array` for each
+
+    def __repr__(self):
+        return f"Optimizer({self.rule!r}, {self._schedule!r})"
+
+    def step(self, weights, gradients):
+        """Move the weights, in place.
+
+        With 'averaged' and the schedule-free rules, the weights become the point where the next gradient
+        is to be taken; `answer` is what predicts.
+
+        Parameters
+        ----------
+        weights : ndarray, or sequence of them
+            C-contiguous, float32 or float64, of any shape; the same shapes in each call.
+        gradients : array-like, or sequence of them
+            In the shapes of the weights.
+
+        Raises
+        ------
+        ValueError
+            For other shapes or types, and for gradients that are not finite: nothing has moved then.
+        """
+        alone = isinstance(weights, np.ndarray)
+        weights = [weights] if alone else list(weights)
+        gradients = [gradients] if alone else list(gradients)
+        if self._held is None:
+            self._held = [_Array(self.rule, w) for w in weights]
+        if not len(weights) == len(gradients) == len(self._held):
+            raise ValueError(
+                f"This optimizer moves {len(self._held)} arrays; step got {len(weights)}, and "
+                f"{len(gradients)} gradients."
+            )
+        gradients = [
+            self._checked(i, w, g) for i, (w, g) in enumerate(zip(weights, gradients, strict=True))
+        ]
+        rate = self._rate()
+        factor = _clip_factor(self.rule, gradients)
+        for w, g, held in zip(weights, gradients, self._held, strict=True):
+            if held.answer is None:
+                held.updates.step(w, g, rate, factor)
+            else:
+                held.updates.step(held.answer, g, rate, factor)
+                w[...] = held.state.point(w)
+        self.t += 1
+
+    def answer(self, weights=None):
+        """The weights that predict: for rules with an average, that; else those given.
+
+        Parameters
+        ----------
+        weights : ndarray, or sequence of them
+            What `step` moves.
+
+        Returns
+        -------
+        ndarray, or list of ndarray
+        """
+        if not self._held or self._held[0].answer is None:
+            return weights
+        answers = [held.answer.copy() for held in self._held]
+        return answers[0] if isinstance(weights, np.ndarray) else answers
+
+    def __getstate__(self):
+        return self.__dict__ | {"_rates": ()}
+
+    def __setstate__(self, state):
+        self.__dict__ = state | {"_rates": iter(())}
+
+    def _checked(self, i, w, g):
+        _refuse_unless_movable(w)
+        state = self._held[i].state
+        if w.size != state.slots.shape[1] or w.dtype != state.slots.dtype:
+            raise ValueError(
+                f"Array {i} has shape {w.shape} and type {w.dtype}; this optimizer was begun with "
+                f"{state.slots.shape[1]} numbers of {state.slots.dtype}. Make a new Optimizer."
+            )
+        g = np.ascontiguousarray(g, dtype=w.dtype)
+        if g.size != w.size or (g.shape != w.shape and g.size != 1):
+            raise ValueError(f"The gradient of array {i} has shape {g.shape}, the array {w.shape}.")
+        if not isfinite(kernels.largest(g)):
+            raise ValueError(
+                f"The gradient of array {i} is not finite at step {self.t + 1}. The weights are as they "
+                "were; take a smaller learning rate, clip_norm, or look at the function that made it."
+            )
+        return g
+
+    def _rate(self):
+        rate = next(self._rates, None)
+        if rate is None:
+            rates = self._schedule.rates(float(self.t + 1), RATES)
+            self._rates = iter((rates if len(rates) == RATES else rates.repeat(RATES)).tolist())
+            rate = next(self._rates)
+        return rate
+
+
+class _Array:
+    """What an optimizer holds for one array: the rule's state, and the answer where it is kept apart."""
+
+    def __init__(self, rule, w):
+        _refuse_unless_movable(w)
+        self.rule, self.state = rule, rule.begin(w)
+        self.answer = None if self.state.point(w) is w else w.copy()
+        self.updates = rule.updates(self.state)
+
+    def __getstate__(self):
+        return self.rule, self.state, self.answer
+
+    def __setstate__(self, parts):
+        self.rule, self.state, self.answer = parts
+        self.updates = self.rule.updates(self.state)
+
+
+def _refuse_unless_movable(w):
+    movable = isinstance(w, np.ndarray) and w.dtype in (np.float32, np.float64)
+    if not (movable and w.flags.c_contiguous and w.flags.writeable and w.flags.aligned):
+        what = f"a {type(w).__name__}" if not isinstance(w, np.ndarray) else f"one of {w.dtype}"
+        raise ValueError(
+            "An optimizer moves C-contiguous, writable arrays of float32 or float64 in place, not "
+            f"{what}. Make one by np.array(w, dtype=np.float64)."
+        )
+
+
+def _clip_factor(rule, gradients):
+    """What gradients are multiplied with so that all of them together are no longer than clip_norm."""
+    if rule.clip_norm is None:
+        return 1.0
+    length = sqrt(sum(float(np.vdot(g, g)) for g in gradients))
+    return min(1.0, rule.clip_norm / (length + CLIP_EPS))
+
+
+class _Failure(Exception):
+    """The user's function gave no number: a sentence, and the exception if it raised one."""
+
+    def __init__(self, sentence, status, error=None):
+        super().__init__(sentence)
+        self.status, self.error = status, error
+
+
+class _Function:
+    """The user's function and gradient, counted and checked."""
+
+    def __init__(self, fun, jac, args, low, high):
+        self.fun, self.jac, self.args = fun, jac, args
+        self.low, self.high = low, high
+        self.nfev = self.njev = 0
+        self.pair = None, None  # jac=True: the last point, and the gradient there
+
+    def _call(self, function, x, name):
+        try:
+            return function(x, *self.args)
+        except Exception as error:
+            sentence = f"{name} raised {type(error).__name__}: {error}."
+            raise _Failure(sentence, RAISED, error) from error
+
+    def value(self, x):
+        """fun(x), a finite float."""
+        self.nfev += 1
+        value = self._call(self.fun, x, "fun")
+        if self.jac is True:
+            value, gradient = value
+            self.pair = x, gradient
+        if type(value) is not float:
+            value = np.asarray(value)
+            if value.size != 1:
+                raise TypeError(f"fun must return a number; it returned an array of shape {value.shape}.")
+            value = float(value.item())
+        if not isfinite(value):
+            raise _Failure(f"fun returned {value}.", NOT_FINITE)
+        return value
+
+    def gradient(self, x):
+        """The gradient at x: a finite float64 array of x's shape, and its largest entry."""
+        self.njev += 1
+        if self.jac is True:
+            if self.pair[0] is not x:
+                self.value(x)
+            gradient = self.pair[1]
+        elif self.jac is None:
+            gradient = self._differences(x)
+        else:
+            gradient = self._call(self.jac, x, "jac")
+        if not (
+            type(gradient) is np.ndarray and gradient.dtype == np.float64 and gradient.flags.c_contiguous
+        ):
+            gradient = np.ascontiguousarray(gradient, dtype=np.float64)
+        if gradient.shape != x.shape:
+            if gradient.size != x.size:
+                raise ValueError(f"The gradient has shape {gradient.shape}; that of x is {x.shape}.")
+            gradient = gradient.reshape(x.shape)
+        largest = kernels.largest(gradient, x, self.low, self.high)
+        if not isfinite(largest):
+            raise _Failure("The gradient has entries that are not finite.", NOT_FINITE)
+        return gradient, largest
+
+    def _differences(self, x):
+        """Central differences, within the bounds."""
+        gradient = np.empty_like(x)
+        for j in range(x.size):
+            step = DIFFERENCE * max(1.0, abs(x[j]))
+            right, left = x.copy(), x.copy()
+            right[j] += step
+            left[j] -= step
+            if self.low is not None:
+                right[j], left[j] = min(right[j], self.high[j]), max(left[j], self.low[j])
+            width = right[j] - left[j]
+            gradient[j] = (self.value(right) - self.value(left)) / width if width else 0.0
+        return gradient
+
+
+def _box(bounds, x):
+    """Lower and upper bounds as arrays; None without bounds."""
+    if bounds is None:
+        return None, None
+    if not isinstance(bounds, Bounds):
+        pairs = list(bounds)
+        if len(pairs) != x.size or any(len(pair) != 2 for pair in pairs):
+            raise ValueError(f"bounds must be {x.size} pairs (low, high), None where there is none.")
+        bounds = Bounds(
+            [-np.inf if low is None else low for low, _ in pairs],
+            [np.inf if high is None else high for _, high in pairs],
+        )
+    low, high = (np.array(np.broadcast_to(b, x.shape), dtype=np.float64) for b in (bounds.lb, bounds.ub))
+    if not (low <= high).all():
+        raise ValueError("Some lower bounds are above the upper ones.")
+    return low, high
+
+
+def _notifier(callback):
+    """SciPy's two conventions: callback(intermediate_result=...) by that name, else callback(xk)."""
+    try:
+        names = list(signature(callback).parameters)
+    except (TypeError, ValueError):
+        names = []
+    if names == ["intermediate_result"]:
+        return lambda x, fun: callback(intermediate_result=OptimizeResult(x=x.copy(), fun=fun))
+    return lambda x, fun: callback(x.copy())
+
+
+def minimize(
+    fun,
+    x0,
+    args=(),
+    *,
+    jac=None,
+    optimizer="sgd",
+    learning_rate=None,
+    max_iter=1000,
+    tol=1e-6,
+    callback=None,
+    bounds=None,
+    keep_path=True,
+):
+    """Minimise a function by gradient descent.
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(x, *args)`` -> value, a number; x is a float64 array of shape (n,).
+    x0 : float or array-like of shape (n,)
+        Where to begin.
+    args : tuple, default=()
+        Further arguments of `fun` and `jac`.
+    jac : callable, bool or None, default=None
+        ``jac(x, *args)`` -> gradient of shape (n,). True: `fun` returns (value, gradient). None: central
+        differences, 2 n calls of `fun` per step, as the message will say.
+    optimizer : str or UpdateRule, default='sgd'
+        The update rule: a name of ``fastgd.optimizers.OPTIMIZERS`` or an object such as
+        ``Adam(beta1=0.8)``.
+    learning_rate : float, Schedule, callable or None, default=None
+        A constant, a schedule of `fastgd.schedules`, or a function of the step 1, 2, ... None: the rule's
+        own rate, 0.01 where it has none.
+    max_iter : int, default=1000
+        Most steps.
+    tol : float, default=1e-6
+        Descent ends where no entry of the gradient is larger; entries that point out of the bounds do not
+        count.
+    callback : callable or None, default=None
+        Called after every step: as ``callback(intermediate_result)`` with ``.x`` and ``.fun`` if its one
+        parameter has that name, else as ``callback(xk)``. It ends the descent by returning True or
+        raising StopIteration.
+    bounds : scipy.optimize.Bounds or sequence of (low, high), default=None
+        Steps that lead out end on the bound.
+    keep_path : bool, default=True
+        Whether to keep every point; ``8 * n * max_iter`` bytes at most.
+
+    Returns
+    -------
+    scipy.optimize.OptimizeResult
+        ``x``, the point of the lowest value, ``fun`` its value and ``jac`` the gradient there (None
+        where it is not known); ``path`` of shape (nit + 1, n), from x0 on, and ``path_fun`` of shape
+        (nit + 1,); ``nit`` steps, ``nfev`` and ``njev`` calls; ``success``, ``status`` (0 converged, 1
+        max_iter, 2 not finite, 3 an exception, which is ``error``, 99 callback) and ``message``.
+
+    Raises
+    ------
+    Exception
+        What `fun` or `jac` raise at x0, where there is no point to return, and what `callback` raises.
+    ValueError
+        If they are not finite at x0, and for bad arguments.
+
+    Notes
+    -----
+    With 'averaged' and the schedule-free rules, gradients are taken at another point than the one that
+    counts. With ``jac=True`` this costs a second call of `fun` per step.
+
+    Examples
+    --------
+    >>> from fastgd import minimize
+    >>> result = minimize(lambda w: (w - 2) ** 2, 5.0, jac=lambda w: 2 * (w - 2), learning_rate=0.1)
+    >>> result.path[:3].ravel()
+    array([5.  , 4.4 , 3.92])
+    >>> result.x.round(6)
+    array([2.])
+    """
+    rule, schedule = _rule_and_schedule(optimizer, learning_rate, max_iter)
+    x = np.array(x0, dtype=np.float64)
+    x = x.reshape(1) if x.ndim == 0 else x
+    if x.ndim != 1 or not x.size or not np.isfinite(x).all():
+        raise ValueError(f"x0 must be one or more finite numbers, of shape (n,); got shape {x.shape}.")
+    if not (jac is None or jac is True or callable(jac)):
+        raise TypeError(f"jac={jac!r} must be a function, True, or None for finite differences.")
+    if max_iter < 1 or not tol >= 0:
+        raise ValueError(f"max_iter={max_iter} must be >= 1, and tol={tol} >= 0.")
+    low, high = _box(bounds, x)
+    if low is not None:
+        np.clip(x, low, high, out=x)
+    function = _Function(fun, jac, tuple(args), low, high)
+    try:
+        value = function.value(now := x.copy())
+        gradient, largest = function.gradient(now)
+    except _Failure as failure:
+        if failure.error is not None:
+            raise failure.error from None
+        raise ValueError(f"{failure} That was at x0 = {x}, so there is nothing to return.") from None
+
+    state = rule.begin(x)
+    updates = rule.updates(state)
+    point = state.point(x)  # where gradients are taken: x itself, or a buffer of the rule's
+    apart = point is not x
+    told = None if callback is None else _notifier(callback)
+    path, values = [now], [value]
+    best, lowest, best_gradient, since = now, value, gradient, 0
+    factor = 1.0  # of the rates, for those that are cut on a plateau
+    rates, taken = [], 0
+    status, step, sentence, error = OUT_OF_STEPS, 0, "", None
+    try:
+        while True:
+            # an average converges later than the point where gradients are taken
+            if largest <= tol and (not apart or function.gradient(now)[1] <= tol):
+                status = CONVERGED
+                break
+            if step == max_iter:
+                break
+            if taken == len(rates):
+                rates = schedule.rates(step + 1.0, RATES) * factor
+                rates = (rates if len(rates) == RATES else rates.repeat(RATES)).tolist()
+                taken = 0
+            rate = rates[taken]
+            taken += 1
+            step += 1
+            updates.step(x, gradient, rate, _clip_factor(rule, (gradient,)), low, high)
+            now = x.copy()
+            value = function.value(now)
+            if keep_path:
+                path.append(now)
+            values.append(value)
+            since += 1
+            if value < lowest:
+                best, lowest, best_gradient, since = now, value, None, 0
+            elif since >= PLATEAU:
+                since = 0
+                cut = schedule.cut(factor)
+                if cut is not None:
+                    factor, taken = cut, len(rates)
+            if told is not None and told(now, value):
+                status = STOPPED
+                break
+            gradient, largest = function.gradient(point.copy() if apart else now)
+            if best is now and not apart:
+                best_gradient = gradient
+    except StopIteration:
+        status = STOPPED
+    except _Failure as failure:
+        status, sentence, error = failure.status, str(failure), failure.error
+    if best_gradient is None and status in (CONVERGED, OUT_OF_STEPS, STOPPED):
+        try:
+            best_gradient, _ = function.gradient(best)
+        except _Failure:
+            best_gradient = None
+    message = {
+        CONVERGED: f"No entry of the gradient is larger than tol={tol:g}, after {step} steps.",
+        OUT_OF_STEPS: f"max_iter={max_iter} steps were taken; the gradient's largest entry is "
+        f"{largest:.3g}.",
+        STOPPED: f"The callback asked to stop after step {step}.",
+    }.get(status)
+    if message is None:
+        message = (
+            f"{sentence} That was at step {step}, with learning rate {rate:g}. The best point until then "
+            "is returned; a smaller learning rate or clip_norm may avoid it."
+        )
+    if jac is None:
+        message += f" Gradients are central differences, as jac is None: {2 * x.size} calls of fun each."
+    return OptimizeResult(
+        x=best,
+        fun=lowest,
+        jac=best_gradient,
+        nit=step,
+        nfev=function.nfev,
+        njev=function.njev,
+        success=status == CONVERGED,
+        status=status,
+        message=message,
+        error=error,
+        path=np.array(path) if keep_path else None,
+        path_fun=np.array(values),
+    )
