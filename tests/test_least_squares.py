@@ -17,6 +17,7 @@ from sklearn.model_selection import KFold, ShuffleSplit
 
 import fastgd
 from fastgd import ElasticNet, ElasticNetCV, Lasso, LassoCV, LinearRegression, Ridge, RidgeCV
+from fastgd.data import make_rows
 from fastgd.kernels import kernels
 from fastgd.solvers import Goal, Objective, coordinate, gram, solve
 from fastgd.solvers.moments import blocks_of, column_stats, moments
@@ -514,6 +515,25 @@ def test_blocks_are_centred_rows(kind, order, weighted):
     truth = (X - shift) * (1.0 if root is None else root[:, None])
     rows = np.vstack([Z.copy() for _, _, Z in blocks_of(X, shift, root)])
     np.testing.assert_allclose(rows, truth, rtol=1e-12)
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("d", [1, 2, 5, 6, 9, 14, 30])
+def test_products_are_their_twin(kind, d):
+    """Each width of the last tile, with and without weights and targets."""
+    draws = np.random.RandomState(0)
+    X = draws.randn(700, d).astype(kind)
+    for targets in (0, 1, 3):
+        y, shift = draws.randn(700, targets), draws.randn(d + targets)
+        for root in (None, draws.rand(700)):
+            k = d + targets + 1
+            width = -(-k // 4) * 4
+            table = np.zeros((width, width))
+            kernels.products(make_rows(X), shift, root, y, 100, 650, table)
+            Z = np.column_stack([X - shift[:d], y - shift[d:], np.ones(700)])
+            Z = (Z if root is None else Z * root[:, None])[100:650]
+            np.testing.assert_allclose(np.triu(table[:k, :k]), np.triu(Z.T @ Z), rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.kernels

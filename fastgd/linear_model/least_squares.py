@@ -8,7 +8,7 @@ there is an `n_iter_`.
 """
 
 import warnings
-from functools import lru_cache
+from functools import lru_cache, partial
 from numbers import Number, Real
 
 import numpy as np
@@ -57,10 +57,21 @@ class Solved:
     def _get_param_names(cls):
         return list(_param_names(cls))
 
-    def _read(self, X, y):
-        """X in any layout the solvers take, and y of shape (n_samples,) or (n_samples, n_targets)."""
-        X, y = validated(self, X, y, reset=True, y_numeric=True, any_order=True)
+    def _read(self, X, y, trusting=False):
+        """X in any layout the solvers take, and y of shape (n_samples,) or (n_samples, n_targets).
+
+        `trusting`: sums over all of X will tell whether it is finite, and a pass over it can be saved.
+        """
+        X, y = validated(self, X, y, reset=True, y_numeric=True, any_order=True, trusting=trusting)
         return X, np.asarray(y, dtype=np.float64)
+
+    def _solved(self, solve, X, y):
+        """What `solve()` returns; if sums were not finite, the sentence of the check left out."""
+        try:
+            return solve()
+        except TooLarge:
+            validated(self, X, y, reset=False, y_numeric=True, any_order=True)
+            raise
 
     def _row_weights(self, sample_weight, X):
         if sample_weight is None:
@@ -100,6 +111,13 @@ class Solved:
                 f"fastgd {__version__} does not know. Load it with that version or a newer one."
             )
         super().__setstate__(state)
+
+
+def summed(X, corners):
+    """Whether solving starts with sums over all of X, which would show what is not finite."""
+    if type(X) is not np.ndarray or X.ndim != 2:
+        return False
+    return coordinate.gram_pays(X) if corners else X.shape[1] <= X.shape[0]
 
 
 def float_like(X):
@@ -218,16 +236,18 @@ class LinearRegression(Solved, _LinearRegression):
                 "Sparse data was passed for X, but dense data is required. With positive=True, convert "
                 "it by X.toarray()."
             )
-        X, y = self._read(X, y)
+        X, y = self._read(X, y, summed(X, self.positive))
         weight = self._row_weights(sample_weight, X)
         objective = Objective(
             X, y, "squared_error", weight, fit_intercept=self.fit_intercept, positive=self.positive
         )
         goal = self._goal(self.tol)
         if sp.issparse(X) or self.positive:
-            solution = (coordinate if self.positive else gram).solve(objective, goal)
+            solver = coordinate if self.positive else gram
+            solution = self._solved(partial(solver.solve, objective, goal), X, y)
         else:
-            solution, self.rank_, singular = gram.least_squares(objective, goal)
+            solve = partial(gram.least_squares, objective, goal)
+            solution, self.rank_, singular = self._solved(solve, X, y)
             self.singular_ = singular.astype(float_like(X))
         self._store(solution, X, y, flat=False)
         warn_unless_converged(
@@ -350,7 +370,7 @@ class Ridge(Solved, _Ridge):
             For bad input, for a solver that does not do what is asked for, and for values whose squares
             overflow.
         """
-        X, y = self._read(X, y)
+        X, y = self._read(X, y, summed(X, self.positive))
         solver = self._named_solver(sp.issparse(X))
         weight = self._row_weights(sample_weight, X)
         targets = 1 if y.ndim == 1 else y.shape[1]
@@ -371,7 +391,8 @@ class Ridge(Solved, _Ridge):
             fit_intercept=self.fit_intercept,
             positive=self.positive,
         )
-        solution = (coordinate if self.positive else gram).solve(objective, goal)
+        solve = (coordinate if self.positive else gram).solve
+        solution = self._solved(partial(solve, objective, goal), X, y)
         self._store(solution, X, y, flat=True)
         self.solver_ = solver
         self.n_iter_ = None
@@ -567,7 +588,7 @@ class ElasticNet(Solved, _ElasticNet):
                 stacklevel=2,
             )
         if check_input:
-            X, y = self._read(X, y)
+            X, y = self._read(X, y, summed(X, corners=True))
         else:
             X = X.tocsr() if sp.issparse(X) else np.asarray(X)
             y = np.asarray(y, dtype=np.float64)
@@ -590,7 +611,7 @@ class ElasticNet(Solved, _ElasticNet):
             settings["random_state"] = int(check_random_state(self.random_state).randint(MAX_INT))
         goal = self._goal(self.tol, self.max_iter, **settings)
         try:
-            solutions, solution = self._solutions(objective, goal)
+            solutions, solution = self._solved(partial(self._solutions, objective, goal), X, y)
         except TooLarge as error:
             raise ValueError(f"{DIVERGED} {error}") from None
         gaps = [one.certificate.value for one in solutions]
