@@ -63,7 +63,7 @@ class RowSubset:
         return np.asarray(rows.toarray() if sp.issparse(rows) else rows, dtype=dtype)
 
 
-def validated(estimator, X, y=NO_TARGETS, *, reset, y_numeric=False, any_order=False):
+def validated(estimator, X, y=NO_TARGETS, *, reset, y_numeric=False, any_order=False, trusting=False):
     """X, or X and y, checked by scikit-learn and laid out for the kernels.
 
     Parameters
@@ -78,6 +78,9 @@ def validated(estimator, X, y=NO_TARGETS, *, reset, y_numeric=False, any_order=F
         Whether y must be numbers; it may then have several columns, for as many targets.
     any_order : bool, default=False
         Whether a Fortran-ordered X, and a y of shape (n_samples, 1), stay as they are.
+    trusting : bool, default=False
+        Whether the caller will find out by itself if an array X is not finite, and call again
+        without this.
 
     Returns
     -------
@@ -91,7 +94,7 @@ def validated(estimator, X, y=NO_TARGETS, *, reset, y_numeric=False, any_order=F
     """
     alone = y is NO_TARGETS
     if (
-        _sound(X, 2, any_order)
+        _sound(X, 2, any_order, not trusting)
         and (alone or (_sound(y, 1) and len(y) == len(X)))
         and _expected(estimator, X, reset)
     ):
@@ -127,7 +130,7 @@ def validated_for_prediction(estimator, X):
     return validate_data(estimator, X, accept_sparse="csr", reset=False)
 
 
-def _sound(values, ndim, any_order=False):
+def _sound(values, ndim, any_order=False, finite=True):
     """Whether scikit-learn's checks would return these values as they are; they take longer to say so.
 
     The sum finds what is not finite without an array of flags. It may overflow by itself: not sound,
@@ -139,7 +142,7 @@ def _sound(values, ndim, any_order=False):
         return False
     if not (values.flags.c_contiguous or (any_order and values.flags.f_contiguous)):
         return False
-    if values.dtype.kind != "f":
+    if values.dtype.kind != "f" or not finite:
         return True
     with np.errstate(over="ignore", invalid="ignore"):
         return isfinite(values.sum())

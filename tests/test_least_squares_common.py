@@ -1,4 +1,4 @@
-"""scikit-learn's checks of the least-squares estimators: weights are repetitions here, so none is expected to fail."""
+"""scikit-learn's checks of the least-squares estimators; weights are repetitions, none may fail."""
 
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks

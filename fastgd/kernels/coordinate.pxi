@@ -102,6 +102,76 @@ def center_rows(Rows rows, const double[::1] shift, const double[::1] root, idx 
                       stop - start)
 
 
+cdef extern from "gram.h" namespace "fastgd" nogil:
+    void gram_rows(const double *z, idx width, idx count, double *table)
+
+cdef enum:
+    L1_BYTES = 24576           # of centred rows that stay in the first-level cache
+
+
+cdef void products_as(const X *x, const double *shift, const double *root, const double *y, const double *y_shift,
+                      idx d, idx targets, idx width, idx rows, double *z, double *table, idx count) noexcept nogil:
+    cdef idx start = 0, now, i, j
+    cdef double scale = 1
+    cdef double *row
+    cdef const double *near = NULL
+    while start < count:
+        now = min(rows, count - start)
+        if root != NULL:
+            near = root + start
+        center_as(x + start * d, shift, near, d, width, z, now)
+        for i in range(now):
+            row = z + i * width + d
+            if root != NULL:
+                scale = root[start + i]
+            for j in range(targets):
+                row[j] = (y[(start + i) * targets + j] - y_shift[j]) * scale
+            row[targets] = scale
+        gram_rows(z, width, now, table)
+        start += now
+
+
+def products(Rows rows, const double[::1] shift, const double[::1] root, const double[:, ::1] y, idx start, idx stop,
+             double[:, ::1] table):
+    """table += Z'Z on and above the diagonal, of z = root (x - shift, y - shift, 1) of dense float rows.
+
+    Parameters
+    ----------
+    rows : Rows of n rows and d columns
+    shift : (d + targets,)
+    root : (n,) or None for ones
+    y : (n, targets)
+    start, stop : the rows that take part
+    table : (width, width), width being d + targets + 1 rounded up to a multiple of 4
+    """
+    cdef idx d = rows.d, targets = y.shape[1], width = table.shape[0], k = rows.d + y.shape[1] + 1, block
+    cdef const double *scale = NULL
+    cdef const double *target = NULL
+    cdef double *z
+    if rows.sparse or rows.convert != NULL:
+        raise TypeError("The kernels multiply dense rows of floats.")
+    if not (0 <= start <= stop <= rows.n <= y.shape[0] and shift.shape[0] >= k - 1
+            and (root is None or root.shape[0] >= rows.n) and width == table.shape[1] == (k + 3) // 4 * 4):
+        raise ValueError("The kernels need existing rows, a shift per column, and a table that is padded to fours.")
+    if start == stop or d == 0:
+        return
+    if root is not None:
+        scale = &root[start]
+    if targets:
+        target = &y[start, 0]
+    block = max(<idx> 8, L1_BYTES // (width * 8))
+    z = <double *> take(block * width * sizeof(double))
+    with nogil:
+        memset(z, 0, block * width * sizeof(double))
+        if rows.float32:
+            products_as(<const float *> address(rows.data) + start * d, &shift[0], scale, target, &shift[0] + d, d, targets,
+                        width, block, z, &table[0, 0], stop - start)
+        else:
+            products_as(<const double *> address(rows.data) + start * d, &shift[0], scale, target, &shift[0] + d, d,
+                        targets, width, block, z, &table[0, 0], stop - start)
+        free(z)
+
+
 cdef void csr_columns(const X *x, const I *indices, const I *indptr, idx n, const double[::1] weight,
                       double[::1] total, double[::1] square) noexcept:
     cdef idx i, k

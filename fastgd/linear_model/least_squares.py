@@ -1,13 +1,14 @@
-"""LinearRegression, Ridge, Lasso and ElasticNet: scikit-learn's estimators, solved to a certified optimum.
+"""LinearRegression, Ridge, Lasso and ElasticNet: scikit-learn's, solved to a certified optimum.
 
-Each class subclasses scikit-learn's own and inherits what reads fitted attributes; what trains is overridden. An
-estimator says what is minimised, in its own units, and hands that to the solvers: `gram` where the penalty is
-smooth, `coordinate` where it has corners or signs. The names of scikit-learn's solvers are accepted; they
-lead to the same optimum, and keep their checks, their warnings and whether there is an `n_iter_`.
+Each class subclasses scikit-learn's own and inherits what reads fitted attributes; what trains is
+overridden. An estimator says what is minimised, in its own units, and hands that to the solvers: `gram`
+where the penalty is smooth, `coordinate` where it has corners or signs. The names of scikit-learn's
+solvers are accepted; they lead to the same optimum, and keep their checks, their warnings and whether
+there is an `n_iter_`.
 """
 
 import warnings
-from functools import lru_cache
+from functools import lru_cache, partial
 from numbers import Number, Real
 
 import numpy as np
@@ -39,8 +40,8 @@ UNCOUNTED = (
 MAX_TIME = {"max_time": [Interval(Real, 0, None, closed="neither"), None]}
 
 DIVERGED = (
-    "Coordinate descent iterations resulted in non-finite parameter values. The input data may contain large "
-    "values and need to be preprocessed."
+    "Coordinate descent iterations resulted in non-finite parameter values. The input data may contain "
+    "large values and need to be preprocessed."
 )
 
 
@@ -56,10 +57,21 @@ class Solved:
     def _get_param_names(cls):
         return list(_param_names(cls))
 
-    def _read(self, X, y):
-        """X in any layout the solvers take, and y of shape (n_samples,) or (n_samples, n_targets)."""
-        X, y = validated(self, X, y, reset=True, y_numeric=True, any_order=True)
+    def _read(self, X, y, trusting=False):
+        """X in any layout the solvers take, and y of shape (n_samples,) or (n_samples, n_targets).
+
+        `trusting`: sums over all of X will tell whether it is finite, and a pass over it can be saved.
+        """
+        X, y = validated(self, X, y, reset=True, y_numeric=True, any_order=True, trusting=trusting)
         return X, np.asarray(y, dtype=np.float64)
+
+    def _solved(self, solve, X, y):
+        """What `solve()` returns; if sums were not finite, the sentence of the check left out."""
+        try:
+            return solve()
+        except TooLarge:
+            validated(self, X, y, reset=False, y_numeric=True, any_order=True)
+            raise
 
     def _row_weights(self, sample_weight, X):
         if sample_weight is None:
@@ -101,6 +113,13 @@ class Solved:
         super().__setstate__(state)
 
 
+def summed(X, corners):
+    """Whether solving starts with sums over all of X, which would show what is not finite."""
+    if type(X) is not np.ndarray or X.ndim != 2:
+        return False
+    return coordinate.gram_pays(X) if corners else X.shape[1] <= X.shape[0]
+
+
 def float_like(X):
     """Type of coefficients for X: float32 for float32, else float64."""
     return np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
@@ -127,7 +146,8 @@ class LinearRegression(Solved, _LinearRegression):
     """Ordinary least squares.
 
     Minimises the (weighted) sum of squared residuals. Where several answers are as good, because there
-    are more features than samples or features depend on each other, it is the one of least Euclidean norm.
+    are more features than samples or features depend on each other, it is the one of least Euclidean
+    norm.
 
     Parameters
     ----------
@@ -138,8 +158,8 @@ class LinearRegression(Solved, _LinearRegression):
         Accepted as scikit-learn has it; X is never written to.
 
     tol : float, default=1e-6
-        The largest relative suboptimality that an iterative solution (large sparse X, `positive`) may have; direct
-        solutions are as precise as rounding allows.
+        The largest relative suboptimality that an iterative solution (large sparse X, `positive`) may
+        have; direct solutions are as precise as rounding allows.
 
     n_jobs : int or None, default=None
         Accepted as scikit-learn has it; all targets share one solution of the normal equations.
@@ -213,25 +233,27 @@ class LinearRegression(Solved, _LinearRegression):
         """
         if self.positive and sp.issparse(X):
             raise TypeError(
-                "Sparse data was passed for X, but dense data is required. With positive=True, convert it by "
-                "X.toarray()."
+                "Sparse data was passed for X, but dense data is required. With positive=True, convert "
+                "it by X.toarray()."
             )
-        X, y = self._read(X, y)
+        X, y = self._read(X, y, summed(X, self.positive))
         weight = self._row_weights(sample_weight, X)
         objective = Objective(
             X, y, "squared_error", weight, fit_intercept=self.fit_intercept, positive=self.positive
         )
         goal = self._goal(self.tol)
         if sp.issparse(X) or self.positive:
-            solution = (coordinate if self.positive else gram).solve(objective, goal)
+            solver = coordinate if self.positive else gram
+            solution = self._solved(partial(solver.solve, objective, goal), X, y)
         else:
-            solution, self.rank_, singular = gram.least_squares(objective, goal)
+            solve = partial(gram.least_squares, objective, goal)
+            solution, self.rank_, singular = self._solved(solve, X, y)
             self.singular_ = singular.astype(float_like(X))
         self._store(solution, X, y, flat=False)
         warn_unless_converged(
             solution,
-            f"LinearRegression did not reach tol={self.tol:g}: {solution.stop_reason} Allow it more time, "
-            "or scale the features.",
+            f"LinearRegression did not reach tol={self.tol:g}: {solution.stop_reason} Allow it more "
+            "time, or scale the features.",
         )
         return self
 
@@ -256,8 +278,8 @@ class Ridge(Solved, _Ridge):
         The most iterations, where the solution is iterative (large sparse X, `positive`).
 
     tol : float, default=1e-4
-        The largest relative suboptimality that an iterative solution may have; direct solutions are as precise
-        as rounding allows.
+        The largest relative suboptimality that an iterative solution may have; direct solutions are as
+        precise as rounding allows.
 
     solver : {"auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs"}, default="auto"
         scikit-learn's names, accepted for what they mean there: which data and constraints are allowed,
@@ -278,7 +300,8 @@ class Ridge(Solved, _Ridge):
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
     intercept_ : float or ndarray of shape (n_targets,)
     n_iter_ : ndarray of shape (n_targets,), or None
-        Iterations, one for a direct solution. None for "svd", "cholesky" and "sparse_cg", as in scikit-learn.
+        Iterations, one for a direct solution. None for "svd", "cholesky" and "sparse_cg", as in
+        scikit-learn.
     solver_ : str
         The name of scikit-learn's solver that "auto" stands for.
     certificate_ : Certificate
@@ -347,7 +370,7 @@ class Ridge(Solved, _Ridge):
             For bad input, for a solver that does not do what is asked for, and for values whose squares
             overflow.
         """
-        X, y = self._read(X, y)
+        X, y = self._read(X, y, summed(X, self.positive))
         solver = self._named_solver(sp.issparse(X))
         weight = self._row_weights(sample_weight, X)
         targets = 1 if y.ndim == 1 else y.shape[1]
@@ -368,7 +391,8 @@ class Ridge(Solved, _Ridge):
             fit_intercept=self.fit_intercept,
             positive=self.positive,
         )
-        solution = (coordinate if self.positive else gram).solve(objective, goal)
+        solve = (coordinate if self.positive else gram).solve
+        solution = self._solved(partial(solve, objective, goal), X, y)
         self._store(solution, X, y, flat=True)
         self.solver_ = solver
         self.n_iter_ = None
@@ -383,8 +407,8 @@ class Ridge(Solved, _Ridge):
             sentence = "The max_iter was reached which means the coef_ did not converge"
         else:
             sentence = (
-                f"Ridge did not reach tol={self.tol:g}: {solution.stop_reason} Allow it more iterations or "
-                "time, or scale the features."
+                f"Ridge did not reach tol={self.tol:g}: {solution.stop_reason} Allow it more iterations "
+                "or time, or scale the features."
             )
         warn_unless_converged(solution, sentence)
         return self
@@ -406,14 +430,15 @@ class Ridge(Solved, _Ridge):
         if sparse and self.fit_intercept:
             if name not in ("auto", "lsqr", "sag", "sparse_cg"):
                 raise ValueError(
-                    f"solver='{name}' does not support fitting the intercept on sparse data. Please set the "
-                    "solver to 'auto' or 'lsqr', 'sparse_cg', 'sag', 'lbfgs' or set `fit_intercept=False`"
+                    f"solver='{name}' does not support fitting the intercept on sparse data. Please set "
+                    "the solver to 'auto' or 'lsqr', 'sparse_cg', 'sag', 'lbfgs' or set "
+                    "`fit_intercept=False`"
                 )
             if name == "sag" and self.max_iter is None and self.tol > 1e-4:
                 warnings.warn(
-                    '"sag" solver requires many iterations to fit an intercept with sparse inputs. Either '
-                    'set the solver to "auto" or "sparse_cg", or set a low "tol" and a high "max_iter" '
-                    "(especially if inputs are not standardized).",
+                    '"sag" solver requires many iterations to fit an intercept with sparse inputs. '
+                    'Either set the solver to "auto" or "sparse_cg", or set a low "tol" and a high '
+                    '"max_iter" (especially if inputs are not standardized).',
                     stacklevel=callers_level(),
                 )
                 return "sag"
@@ -451,8 +476,8 @@ class ElasticNet(Solved, _ElasticNet):
         Whether to fit an intercept.
 
     precompute : bool or array-like of shape (n_features, n_features), default=False
-        Accepted as scikit-learn has it, and a given Gram matrix is checked; whether one is used is up to the
-        solver, which makes its own.
+        Accepted as scikit-learn has it, and a given Gram matrix is checked; whether one is used is up to
+        the solver, which makes its own.
 
     max_iter : int or None, default=1000
         The most epochs of coordinate descent.
@@ -544,7 +569,8 @@ class ElasticNet(Solved, _ElasticNet):
         sample_weight : float or array-like of shape (n_samples,), default=None
             Weights of the rows, as if each were there so many times.
         check_input : bool, default=True
-            False skips the checks of X and y: then they must be arrays of finite floats, or X a CSR matrix.
+            False skips the checks of X and y: then they must be arrays of finite floats, or X a CSR
+            matrix.
 
         Returns
         -------
@@ -562,7 +588,7 @@ class ElasticNet(Solved, _ElasticNet):
                 stacklevel=2,
             )
         if check_input:
-            X, y = self._read(X, y)
+            X, y = self._read(X, y, summed(X, corners=True))
         else:
             X = X.tocsr() if sp.issparse(X) else np.asarray(X)
             y = np.asarray(y, dtype=np.float64)
@@ -585,7 +611,7 @@ class ElasticNet(Solved, _ElasticNet):
             settings["random_state"] = int(check_random_state(self.random_state).randint(MAX_INT))
         goal = self._goal(self.tol, self.max_iter, **settings)
         try:
-            solutions, solution = self._solutions(objective, goal)
+            solutions, solution = self._solved(partial(self._solutions, objective, goal), X, y)
         except TooLarge as error:
             raise ValueError(f"{DIVERGED} {error}") from None
         gaps = [one.certificate.value for one in solutions]
@@ -619,14 +645,15 @@ class ElasticNet(Solved, _ElasticNet):
         targets = 1 if y.ndim == 1 else y.shape[1]
         if coef.shape != (targets, X.shape[1]):
             raise ValueError(
-                f"warm_start=True begins at the coefficients of the previous fit, of shape {coef.shape}, but the "
-                f"data need {(targets, X.shape[1])}. Set warm_start=False, or fit a new estimator."
+                f"warm_start=True begins at the coefficients of the previous fit, of shape {coef.shape}, "
+                f"but the data need {(targets, X.shape[1])}. Set warm_start=False, or fit a new "
+                "estimator."
             )
         intercept = np.broadcast_to(np.ravel(getattr(self, "intercept_", 0.0)), (targets,))
         return list(zip(coef, intercept, strict=True))
 
     def _check_precomputed(self, X, weight, check):
-        """A Gram matrix that was passed: warned of if it cannot be that of centred X, refused if it is wrong."""
+        """Warn of a given Gram matrix that cannot be that of centred X; refuse one that is wrong."""
         given = self.precompute
         if isinstance(given, (bool, np.bool_)) or sp.issparse(X):
             return
@@ -637,7 +664,8 @@ class ElasticNet(Solved, _ElasticNet):
             mean = np.average(X, axis=0, weights=weight)
             if not np.allclose(mean, 0.0):
                 warnings.warn(
-                    "Gram matrix was provided but X was centered to fit intercept: recomputing Gram matrix.",
+                    "Gram matrix was provided but X was centered to fit intercept: recomputing Gram "
+                    "matrix.",
                     UserWarning,
                     stacklevel=callers_level(),
                 )
@@ -653,9 +681,9 @@ class ElasticNet(Solved, _ElasticNet):
             narrow = np.float32 in (X.dtype, given.dtype)
             if not np.isclose(expected, given[one, other], rtol=1e-4 if narrow else 1e-7, atol=1e-5):
                 raise ValueError(
-                    "Gram matrix passed in via 'precompute' parameter did not pass validation when a single "
-                    "element was checked - please check that it was computed properly. For element "
-                    f"({one},{other}) we computed {expected} but the user-supplied value was "
+                    "Gram matrix passed in via 'precompute' parameter did not pass validation when a "
+                    "single element was checked - please check that it was computed properly. For "
+                    f"element ({one},{other}) we computed {expected} but the user-supplied value was "
                     f"{given[one, other]}."
                 )
 
@@ -663,15 +691,16 @@ class ElasticNet(Solved, _ElasticNet):
 class Lasso(ElasticNet, _Lasso):
     """Least squares with an l1 penalty.
 
-    Minimises ``||y - Xw - b||^2 / (2 S) + alpha |w|_1``, S being the sum of the weights of the rows and the
-    intercept b unpenalised.
+    Minimises ``||y - Xw - b||^2 / (2 S) + alpha |w|_1``, S being the sum of the weights of the rows and
+    the intercept b unpenalised.
 
     Parameters
     ----------
     alpha : float, default=1.0
         Strength of the penalty.
 
-    fit_intercept, precompute, copy_X, max_iter, tol, warm_start, positive, random_state, selection, max_time
+    fit_intercept, precompute, copy_X, max_iter, tol, warm_start, positive, random_state, selection,
+    max_time
         As of :class:`ElasticNet`.
 
     Attributes

@@ -1,8 +1,8 @@
 """RidgeCV, LassoCV and ElasticNetCV: the penalty by cross-validation, from moments that folds share.
 
-X is read once for all folds and strengths: the moments of the training rows of a fold are those of all rows minus
-those held out, and the held-out rows' own moments give the squared error of any coefficients there.
-Where X is too wide for that, folds are cut out and solved by working sets.
+X is read once for all folds and strengths: the moments of the training rows of a fold are those of all
+rows minus those held out, and the held-out rows' own moments give the squared error of any coefficients
+there. Where X is too wide for that, folds are cut out and solved by working sets.
 """
 
 import warnings
@@ -21,7 +21,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import check_scalar, column_or_1d
 from sklearn.utils.metadata_routing import process_routing
 
-from ..compat import Interval, callers_level, fit_context, raise_for_params, routing_enabled
+from ..compat import Interval, callers_level, fit_context, raise_for_params, routing_enabled, takes_weight
 from ..solvers import coordinate, gram
 from ..solvers.moments import gather, moments, sample_mean
 from ..solvers.objective import Certificate, Objective
@@ -79,6 +79,9 @@ class Folds:
             seen = np.zeros(n, dtype=bool)
             seen[train] = True
             complement = seen.sum() == len(train) and not seen[test].any()
+        weight = self.data[2]
+        if complement and weight is not None:
+            complement = weight[train].sum() >= 0.1 * weight.sum()
         # a difference of nearly all would lose digits
         return self.total - held_out if complement else self._of(train)
 
@@ -120,7 +123,8 @@ class Predicted(RegressorMixin, BaseEstimator):
 class RidgeCV(Solved, _RidgeCV):
     """Ridge regression with the strength of the penalty chosen by cross-validation.
 
-    By default every row is left out in turn, exactly and for all strengths at once, from one eigendecomposition.
+    By default every row is left out in turn, exactly and for all strengths at once, from one
+    eigendecomposition.
 
     Parameters
     ----------
@@ -202,7 +206,7 @@ class RidgeCV(Solved, _RidgeCV):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
         sample_weight : float or array-like of shape (n_samples,), default=None
-            Weights of the rows. They count in the scores of left-out rows, and with `cv` in the fits alone.
+            Weights of the rows, in fits and in scores.
         **params : dict
             For the scorer, where metadata routing is enabled.
 
@@ -240,6 +244,8 @@ class RidgeCV(Solved, _RidgeCV):
         else:
             split = routed.splitter.split if routed else {}
             score = routed.scorer.score if routed else {}
+            if not routed and weight is not None and takes_weight(scorer, self):
+                score = {"sample_weight": weight}
             self._by_folds(X, y, weight, alphas, scorer, split, score)
         return self
 
@@ -281,14 +287,13 @@ class RidgeCV(Solved, _RidgeCV):
         squares = np.zeros((targets, len(alphas)))
 
         def visit(start, stop, errors):
-            errors = errors * largest**0.5  # the problem's weights are relative to the largest
             squares[:] += (errors**2).sum(axis=0)
             if keep:
-                table[start:stop] = errors
+                table[start:stop] = errors * largest**0.5
 
         solution = gram.leave_one_out(problem, alphas / total, visit)
         if scorer is None:
-            scores = -squares / n
+            scores = -squares * (largest / n)  # the problem's weights are relative to the largest
             if keep:
                 table **= 2
         else:
@@ -330,7 +335,7 @@ class RidgeCV(Solved, _RidgeCV):
         return np.array([scorer(Predicted(), shown[..., j], y, **params) for j in range(count)])
 
     def _describe(self, problem, coef, intercept, l2, X, y):
-        """Attributes of a solution that came from an eigendecomposition, which is as precise as rounding allows."""
+        """Attributes of a solution by eigenvectors, which is as precise as rounding allows."""
         kind = float_like(X)
         flat = y.ndim == 1 or y.shape[1] == 1
         self.coef_ = narrowed(coef.reshape(-1) if flat else coef, kind)
@@ -377,7 +382,7 @@ class RidgeCV(Solved, _RidgeCV):
                     fitted.fit(X[train], y[train], None if weight is None else weight[train])
                 scores[i, j] = scorer(fitted, X_test, y_test, **params)
         mean = scores.mean(axis=0)
-        best = int(np.argmax(mean))
+        best = int(np.argmax(np.where(np.isnan(mean), -np.inf, mean)))
         self.alpha_ = float(alphas[best])
         self.best_score_ = float(mean[best])
         total = X.shape[0] if weight is None else weight.sum()
@@ -396,7 +401,7 @@ def fitted_ridge(model, coef, intercept, X, y):
     return model
 
 
-# -- LassoCV and ElasticNetCV ------------------------------------------------------------------------------
+# -- LassoCV and ElasticNetCV ----------------------------------------------------------------------------
 
 
 class PenaltyPath(Solved):
@@ -488,8 +493,8 @@ class PenaltyPath(Solved):
     def _grid(self, correlation, ratio):
         if ratio == 0:
             raise ValueError(
-                "Automatic alpha grid generation is not supported for l1_ratio=0. Please supply a grid by "
-                "providing your estimator with the appropriate `alphas=` argument."
+                "Automatic alpha grid generation is not supported for l1_ratio=0. Please supply a grid "
+                "by providing your estimator with the appropriate `alphas=` argument."
             )
         size = correlation if self.positive else np.abs(correlation)
         largest = float(size.max(initial=0.0)) / ratio
@@ -518,9 +523,9 @@ class PenaltyPath(Solved):
 
     def _warn_of_folds(self, worst):
         warnings.warn(
-            "Objective did not converge. You might want to increase the number of iterations, check the scale "
-            f"of the features or consider increasing regularisation. In a fold, the duality gap is {worst:.1e} of the "
-            f"objective, tolerance: {self.tol:.1e}",
+            "Objective did not converge. You might want to increase the number of iterations, check the "
+            "scale of the features or consider increasing regularisation. In a fold, the duality gap is "
+            f"{worst:.1e} of the objective, tolerance: {self.tol:.1e}",
             ConvergenceWarning,
             stacklevel=callers_level(),
         )
@@ -534,7 +539,7 @@ def correlations(X, y, weight, fit_intercept):
 
 
 def errors_on_moments(train, test, alphas, ratio, model, goal):
-    """Mean squared errors on the held-out rows at each strength, and the largest relative gap in training."""
+    """Mean squared errors on held-out rows at each strength, and the largest relative gap in training."""
     if ratio == 0 and not model.positive:
         spectrum = gram.Spectrum(train)
         coefs, gaps = np.array([spectrum.coef(alpha)[0] for alpha in alphas]), np.zeros(1)
@@ -601,7 +606,8 @@ class LassoCV(PenaltyPath, _LassoCV):
         The most epochs of coordinate descent at one strength.
 
     tol : float, default=1e-4
-        The largest relative suboptimality at each strength, bounded by the duality gap over the objective.
+        The largest relative suboptimality at each strength, bounded by the duality gap over the
+        objective.
 
     copy_X : bool, default=True
         Accepted as scikit-learn has it; X is never written to.
@@ -695,7 +701,8 @@ class ElasticNetCV(PenaltyPath, _ElasticNetCV):
     l1_ratio : float or list of float, default=0.5
         Shares of the l1 penalty to choose from.
 
-    eps, alphas, fit_intercept, precompute, max_iter, tol, cv, copy_X, verbose, n_jobs, positive, random_state, \
+    eps, alphas, fit_intercept, precompute, max_iter, tol, cv, copy_X, verbose, n_jobs, positive,
+    random_state, \
 selection, max_time
         As of :class:`LassoCV`.
 

@@ -2,24 +2,29 @@
 
 Needs squared loss or log-loss of two classes, and an l1 penalty or ``positive``. Three layers:
 
-1. `Quadratic`: w'Qw/2 - q'w + sum l1_j |w_j| on a Gram matrix. Epochs of coordinate descent find the signs; Newton's
-   method on the support with those signs then finds the minimum at once, where coordinate descent alone would
-   need an epoch per digit or worse (the support enumeration of an active-set method).
-2. Newton's method for the loss, each step such a problem (Lee, Sun and Saunders, 2014, "Proximal Newton-type
+1. `Quadratic`: w'Qw/2 - q'w + sum l1_j |w_j| on a Gram matrix. Epochs of coordinate descent find the
+signs; Newton's
+   method on the support with those signs then finds the minimum at once, where coordinate descent alone
+   would need an epoch per digit or worse (the support enumeration of an active-set method).
+2. Newton's method for the loss, each step such a problem (Lee, Sun and Saunders, 2014, "Proximal
+Newton-type
    methods"), with an exact or backtracking line search. For squared loss it is one step.
-3. Working sets (Massias, Gramfort and Salmon, 2018, "Celer"): only columns that are or could become non-zero enter
-   1 and 2; a pass over all of X then tells which ones were left out, and how far the objective can still fall.
+3. Working sets (Massias, Gramfort and Salmon, 2018, "Celer"): only columns that are or could become
+non-zero enter
+   1 and 2; a pass over all of X then tells which ones were left out, and how far the objective can still
+   fall.
 
 With few columns, 3 is left out, and for squared loss X is read once.
 
-The certificate is a duality gap in the user's units (Fenchel; the dual point is the scaled residual, as in
-Kim, Koh, Lustig, Boyd and Gorinevsky, 2007). With the intercept at its best for w the residuals sum to zero, which
-makes the dual point feasible. A small multiple of the rounding error of the sums is added, so that the gap
-does not claim more than was computed.
+The certificate is a duality gap in the user's units (Fenchel; the dual point is the scaled residual, as
+in Kim, Koh, Lustig, Boyd and Gorinevsky, 2007). With the intercept at its best for w the residuals sum to
+zero, which makes the dual point feasible. A small multiple of the rounding error of the sums is added, so
+that the gap does not claim more than was computed.
 """
 
 import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -44,7 +49,10 @@ WHOLE = 200  # dense columns whose Gram matrix is sooner there than working sets
 WHOLE_SPARSE = (40, 2000)  # values per row and columns, the same for sparse X
 SMALLEST_SHARE = 1e-9  # of the same, when steps have no effect any more
 INNER = 0.1  # of the gap that is left, what the problem on a working set is solved to
-SCALES, LOOSE = 8, 1e-3  # how finely the scale of a dual point is searched, if the gap is above this share
+SCALES, LOOSE = (
+    8,
+    1e-3,
+)  # how finely the scale of a dual point is searched, if the gap is above this share
 NEWTON_STEPS = 30  # on one working set
 
 
@@ -74,7 +82,8 @@ def solve_each(objective, goal, starts=None):
     targets = objective.y.shape[1] if several else 1
     solutions = []
     stats = None
-    if objective.loss == "squared_error" and gram_pays(objective.X):
+    no_gap = objective.positive and objective.l1 == 0 and not np.any(objective.l2)
+    if objective.loss == "squared_error" and (no_gap or gram_pays(objective.X)):
         y = np.asarray(objective.y, np.float64).reshape(len(objective.y), -1)
         weight = relative_weights(objective.weight)
         table = moments(objective.X, y, weight, center=objective.fit_intercept)
@@ -135,28 +144,37 @@ def gram_pays(X):
 
 
 class Epochs(Progress):
-    """Progress that counts epochs of coordinate descent as its iterations."""
+    """Progress whose iterations are epochs of coordinate descent, or Newton steps if not `counted`."""
 
-    def __init__(self, goal):
-        super().__init__("coordinate", goal, MAX_ITER, unit="epochs")
+    def __init__(self, goal, counted=True):
+        super().__init__("coordinate", goal, MAX_ITER, unit="epochs" if counted else "iterations")
+        self.counted = counted
         self.epochs = 0
+        self.rounding = 0.0  # the share of it in the certificate
 
     @property
     def n_iter(self):
-        return self.epochs
+        return self.epochs if self.counted else len(self.rows)
 
     @property
     def left(self):
-        return max(0, self.max_iter - self.epochs)
+        return max(0, (self.max_iter if self.counted else MAX_ITER) - self.epochs)
+
+    def sharpen(self, point, objective, gap):
+        """A better certificate for the point of the last iteration; returns whether to stop."""
+        stop = self.add(point, objective, "gap", gap, started=False)
+        if self.rows:
+            self.rows[-1] = (self.objective, self.certificate.relative, self.rows[-1][2])
+        return stop
 
     def limit(self, objective):
         """The gap, in units of the objective, that satisfies the goal; not below rounding."""
         return max(self.goal.tol * max(objective, self.floor), 4 * self.floor)
 
     def stalled(self):
-        """No further progress is possible in floating-point numbers: as good as done, if the gap agrees."""
+        """No further progress is possible in floating-point numbers: done, if the gap agrees."""
         self.stuck = True
-        self.converged = self.certificate.value <= 1e3 * self.floor
+        self.converged = self.certificate.value <= max(1e3 * self.floor, 2 * self.rounding)
         self.reason = "The objective cannot be lowered any further in floating-point numbers."
 
     def over(self):
@@ -204,7 +222,8 @@ class Quadratic:
         With l2 on the diagonal.
     q : ndarray of shape (d,)
     c : float
-        The squared norm of the targets of the least-squares problem that this is: never negative at any w.
+        The squared norm of the targets of the least-squares problem that this is: never negative at any
+        w.
     l1 : float
     l2 : float
     positive : bool
@@ -232,18 +251,29 @@ class Quadratic:
         primal, gap = fenchel_gap(0.5 * norm2, norm2, along, g, w, self.l1, self.l2, self.positive)
         if not self.sure:
             gap = self._decrement(w, g)
+        return primal, gap + self.rounding(w)
+
+    def rounding(self, w):
+        """What rounding of the sums may have done to a gap."""
         size = float(np.sqrt(self.Q.diagonal()) @ np.abs(w))
-        return primal, gap + 4 * EPS * (self.c + size * size)
+        return 4 * EPS * (self.c + size * size)
 
     def _decrement(self, w, g):
-        """What Newton's method on the support and single steps elsewhere would gain."""
+        """What Newton's method on the support and single steps elsewhere would gain: no bound."""
         support = np.flatnonzero(w)
         curvature = unit_where_zero(self.Q.diagonal())
-        outside = np.maximum(g, 0.0)
-        outside[support] = 0.0
-        gain = 0.5 * float((outside * outside / curvature).sum()) * max(1, len(support))
-        step = self._newton(support, g[support])
-        return gain + (0.5 * float(step @ g[support]) if step is not None else np.inf)
+        over = np.maximum((g if self.positive else np.abs(g)) - self.l1, 0.0)
+        over[support] = 0.0
+        gain = 0.5 * float((over * over / curvature).sum()) * max(1, len(support))
+        right = g[support] - self.l1 * np.sign(w[support])
+        step = self._newton(support, right)
+        return gain + (0.5 * float(step @ right) if step is not None else np.inf)
+
+    def estimate(self, w):
+        """The objective and an estimate of what is left, for where rounding has spoilt the dual point."""
+        g = self.gradient(w)
+        primal, _ = self.measure(w, g)
+        return primal, abs(self._decrement(w, g)) + self.rounding(w)
 
     def _newton(self, support, right):
         """The support's block of Q inverted times `right`."""
@@ -262,7 +292,7 @@ class Quadratic:
         return None
 
     def polish(self, w, g):
-        """Newton's method on the support, as far as signs allow; the new (w, g), or None if there is no gain."""
+        """Newton's method on the support, as far as signs allow; the new (w, g), or None without gain."""
         support = np.flatnonzero(w)
         if not 0 < len(support) <= POLISHED:
             return None
@@ -294,8 +324,8 @@ class Quadratic:
     def active_set(self):
         """NNLS by adding the most violated coordinate and going back where one turns negative.
 
-        Lawson and Hanson (1974), chapter 23. Slower than epochs, but where many answers are as good, it gives the same
-        one whatever the rounding.
+        Lawson and Hanson (1974), chapter 23. Slower than epochs, but where many answers are as good, it
+        gives the same one whatever the rounding.
         """
         w, g = np.zeros(len(self.q)), self.q.copy()
         spread = np.sqrt(unit_where_zero(self.Q.diagonal()))
@@ -382,7 +412,7 @@ class Quadratic:
         return w, objective, gap, False
 
 
-# -- squared loss on the moments of all columns -----------------------------------------------------------
+# -- squared loss on the moments of all columns ----------------------------------------------------------
 
 
 def on_moments(stats, k, objective, goal, start=None):
@@ -439,6 +469,11 @@ def on_moments(stats, k, objective, goal, start=None):
             w, value, gap, ended = problem.minimise(w, progress.limit, progress, report)
             if ended or not progress.reason:
                 report(w, value, gap)
+                if ended and not progress.converged:
+                    # the slopes of columns with large values are not known to better than l1
+                    value, left = problem.estimate(w)
+                    progress.add(point(w), value, "estimate", left)
+                progress.rounding = problem.rounding(w)
                 _conclude(progress, gap <= progress.limit(value) or ended)
     except (KeyboardInterrupt, Exception) as error:
         progress.interrupted(error)
@@ -494,7 +529,7 @@ def path_on_moments(stats, alphas, l1_ratio, positive, goal):
     return coefs, gaps
 
 
-# -- working sets -----------------------------------------------------------------------------------------
+# -- working sets ----------------------------------------------------------------------------------------
 
 
 class Columns:
@@ -671,8 +706,13 @@ class Search:
             g = self.all.correlate(v) - self.l2 * self.w
             g[self.empty] = 0.0
             objective, gap = self.loss.gap(loss, v, g, self.w, self.l1, self.l2, self.positive)
-            w, b = self.w.copy(), self.b
-            if progress.add(lambda w=w, b=b: (w, b), objective, "gap", gap, started):
+            self.known = objective, gap
+            point = partial(_as_answer, self.w, self.b)
+            if self.loss.steps > 1:
+                stop = progress.sharpen(point, objective, gap)
+            else:
+                stop = progress.add(point, objective, "gap", gap, started)
+            if stop:
                 return
             limit = progress.limit(objective)
             if started and best - objective <= 2 * progress.floor:
@@ -686,7 +726,8 @@ class Search:
             inner = max(0.3 * limit, inner) if share == INNER else max(0.03 * progress.floor, inner)
             if len(chosen) == len(g) and share == INNER:
                 inner = 0.5 * limit
-            self.work_on(chosen, g, v, loss, inner, progress)
+            if self.work_on(chosen, g, v, loss, inner, progress):
+                return
             size = max(size, 2 * int(np.count_nonzero(self.w)))
 
     def choose(self, g, size):
@@ -703,14 +744,15 @@ class Search:
         return np.sort(chosen[score[chosen] > -np.inf])
 
     def work_on(self, chosen, g, v, loss, limit, progress):
-        """Newton's method on the chosen columns, down to a gap of `limit`."""
+        """Newton's method on the chosen columns, down to a gap of `limit`; returns whether to stop."""
+        stop = False
         X = self.all.choose(chosen)
         columns = Columns(X)
         w, g = self.w[chosen], g[chosen]
         for step in range(self.loss.steps):
             if step:
                 g = columns.correlate(v) - self.l2 * w
-                objective, gap = self.loss.gap(loss, v, g, w, self.l1, self.l2, self.positive)
+                _, gap = self.loss.gap(loss, v, g, w, self.l1, self.l2, self.positive)
                 if gap <= limit:
                     break
             h = self.loss.curvatures(v)
@@ -729,13 +771,21 @@ class Search:
             if moved is None:
                 break
             w = moved
-            if not progress.left or progress.over():
+            if self.loss.steps > 1:
+                value = loss + self.penalty(w)
+                # what has been gained since the last gap is no longer missing
+                left = self.known[1] - (self.known[0] - value) + 8 * progress.floor
+                full = np.zeros(len(self.w))
+                full[chosen] = w
+                stop = progress.add(partial(_as_answer, full, self.b), value, "gap", left)
+            if stop or not progress.left or progress.over():
                 break
         self.w = np.zeros(len(self.w))
         self.w[chosen] = w
+        return stop
 
     def move(self, columns, w, new, g, loss, mean):
-        """Go from w towards `new` as far as the objective falls: the point reached, None if it does not."""
+        """Go from w towards `new` while the objective falls: the point reached, None if it does not."""
         step = new - w
         slope = -float(g @ step) + self.l1 * float(np.abs(new).sum() - np.abs(w).sum())
         if not slope < 0:
@@ -762,8 +812,12 @@ class Search:
         return trial, loss, v
 
 
+def _as_answer(w, b):
+    return w.copy(), b
+
+
 def _on_working_sets(objective, goal, start):
-    progress = Epochs(goal)
+    progress = Epochs(goal, counted=objective.loss == "squared_error")
     try:
         Search(objective, goal, start).run(progress)
     except (KeyboardInterrupt, Exception) as error:

@@ -66,7 +66,8 @@ class Design:
         self.weight = objective.weight
         self.rows = make_rows(X)
         self.sweeps = kernels.Sweeps(self.rows, self.y, self.weight, loss.number, loss.default)
-        self.double = precise or not _is_float32(X)
+        # the gathers of sparse rows are as fast in float64
+        self.double = precise or self.sparse or not _is_float32(X)
         size = max(PIECE_ROWS, -(-self.n // PIECES))
         self.pieces = [(start, min(start + size, self.n)) for start in range(0, self.n, size)]
         self.mean, self.spread = np.zeros(self.d), np.ones(self.d)

@@ -1,8 +1,9 @@
-"""Least squares from second moments, with or without an l2 penalty: one read of X for all targets and strengths.
+"""Least squares from second moments, with or without an l2 penalty: one read of X for all targets.
 
 Needs squared loss, no l1 penalty and no sign constraint. What is solved depends on the shape:
 
-- n >= d: the normal equations in float64, their columns scaled to a unit diagonal, so that the units of X do
+- n >= d: the normal equations in float64, their columns scaled to a unit diagonal, so that the units of X
+do
   not matter. Where Cholesky's method finds them singular, an eigendecomposition tells which
   directions the rows say nothing about, and the answer has minimum norm among all that are as good.
 - near-singular without a penalty, in float64: the triangle R of a QR decomposition of the rows, made
@@ -15,6 +16,8 @@ With the eigenvectors of the moments at hand, further strengths of the penalty c
 (`Spectrum`), the exact leave-one-out residuals of all of them one more (`leave_one_out`).
 """
 
+from functools import partial
+
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import cho_factor, cho_solve, eigh, lapack
@@ -24,7 +27,7 @@ from ..kernels import kernels
 from .moments import blocks_of, column_stats, moments, sample_mean
 from .progress import Progress
 
-__all__ = ["Problem", "Spectrum", "leave_one_out", "least_squares", "relative_weights", "solve"]
+__all__ = ["Problem", "Spectrum", "least_squares", "leave_one_out", "relative_weights", "solve"]
 
 EPS = np.finfo(np.float64).eps
 WELL_CONDITIONED = 1e-10  # reciprocal condition of scaled normal equations that Cholesky may solve
@@ -139,7 +142,7 @@ def _by_moments(problem, progress):
         system = Normal(stats.A, l2, problem.cutoff)
         if l2 == 0 and system.doubtful:
             system = Triangle(problem, stats)
-        problem.rank, problem.singular = system.rank, lambda: system.singular_values(stats)
+        problem.rank, problem.singular = system.rank, partial(system.singular_values, stats)
         coef[chosen], left = system.solve(stats.B[:, chosen])
         value += left
     finish(problem, stats, coef, value, progress)
@@ -286,7 +289,7 @@ class Triangle:
     def solve(self, B):
         """Coefficients of shape (n_targets, d), and zero: the decrement is below rounding."""
         targets = [
-            int(np.flatnonzero((self.stats.B == B[:, [k]]).all(axis=0))[0]) for k in range(B.shape[1])
+            int(np.flatnonzero((B[:, [k]] == self.stats.B).all(axis=0))[0]) for k in range(B.shape[1])
         ]
         kept = np.zeros(len(self.vectors), dtype=bool)
         kept[: len(self.kept)] = self.kept
@@ -318,7 +321,7 @@ def _by_kernel(problem, progress):
         dual = _dual(K, l2 * total, y[:, chosen])
         if dual is None:
             coef[chosen], singular, problem.rank = _least_norm(Z, y[:, chosen], problem.cutoff)
-            problem.singular = lambda: singular
+            problem.singular = partial(np.copy, singular)
         else:
             coef[chosen] = (Z.T @ dual).T
             if l2 > 0:  # a step of refinement: what the dual system left over
@@ -527,7 +530,7 @@ def _descend(operator, b, l2, start, precondition, c, report):
 
 
 def _shorten(operator, b, coef, k, objectives, goal):
-    """Replace a solution without penalty by the one of minimum norm, which plain gradients from zero reach."""
+    """Replace an answer without penalty by that of minimum norm, reached by plain gradients from zero."""
     w = np.zeros_like(coef[k])
     r = b.copy()
     p = r.copy()
@@ -574,20 +577,26 @@ class Spectrum:
         )
         self.values = np.maximum(self.values, 0.0)
         self.right = self.vectors.T @ stats.B  # (d, n_targets)
+        self.noise = 4 * len(self.values) * EPS * self.values.max(initial=0.0)
+
+    def inverse(self, l2):
+        """1 / (eigenvalue + l2), of shape (d,) or (d, k); zero where both are lost in rounding."""
+        values = self.values[:, None] + np.atleast_1d(l2)
+        with np.errstate(divide="ignore"):
+            return np.where(
+                values <= self.noise, 0.0, 1.0 / np.maximum(values, np.finfo(np.float64).tiny)
+            )
 
     def coef(self, l2):
-        """Coefficients of shape (n_targets, d) at one strength l2 > 0, or without penalty of minimum norm."""
-        values = self.values + l2
-        kept = values > 4 * len(values) * EPS * values.max(initial=0.0) if l2 == 0 else values > 0
-        inverse = np.divide(1.0, values, out=np.zeros_like(values), where=kept)
-        return (self.vectors @ (inverse[:, None] * self.right)).T
+        """Coefficients of shape (n_targets, d) at one strength l2; without penalty, of minimum norm."""
+        return (self.vectors @ (self.inverse(l2) * self.right)).T
 
 
 def leave_one_out(problem, strengths, visit):
     """Residuals of every row on the fit without it, exact, for many strengths of the penalty at once.
 
-    With rows and targets multiplied by the roots of their weights, the residual of row i on the fit without
-    it is r_i / (1 - H_ii), H being the matrix that turns targets into fitted values.
+    With rows and targets multiplied by the roots of their weights, the residual of row i on the fit
+    without it is r_i / (1 - H_ii), H being the matrix that turns targets into fitted values.
 
     Parameters
     ----------
@@ -608,7 +617,7 @@ def leave_one_out(problem, strengths, visit):
     stats = moments(problem.X, problem.y, problem.weight, center=problem.fit_intercept)
     stats = stats.centred(problem.fit_intercept)
     spectrum = Spectrum(stats)
-    inverse = 1.0 / (spectrum.values[:, None] + strengths)  # (d, k)
+    inverse = spectrum.inverse(strengths)  # (d, k)
     fits = (inverse[:, None, :] * spectrum.right[:, :, None]).reshape(problem.d, -1)
     s = np.ones(problem.n) if problem.weight is None else problem.weight
     root = np.sqrt(s)

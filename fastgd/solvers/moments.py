@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from scipy.linalg.blas import dsyrk
 
 from ..data import make_rows
-from ..kernels import kernels
+from ..kernels import kernels, level
 
 __all__ = [
     "Centred",
@@ -35,6 +35,7 @@ __all__ = [
 EPS = np.finfo(np.float64).eps
 BLOCK_BYTES = 1 << 19  # of centred rows in one matrix product: they stay in L2
 BLOCK_ROWS = (256, 8192)
+FEW = 256  # columns of which products by our own kernel are sooner there than by BLAS
 SAMPLE = 256  # rows whose mean is the shift
 
 
@@ -88,10 +89,12 @@ class Moments:
     d: int
 
     def __add__(self, other):
-        return Moments(self.table + other.table, self.shift, self.d)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return Moments(self.table + other.table, self.shift, self.d)
 
     def __sub__(self, other):
-        return Moments(self.table - other.table, self.shift, self.d)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return Moments(self.table - other.table, self.shift, self.d)
 
     def centred(self, fit_intercept=True):
         """Moments about the means, or about zero without an intercept (then the shift must be zero).
@@ -102,7 +105,9 @@ class Moments:
             If the sums have overflowed.
         """
         d, table = self.d, self.table
-        if not np.isfinite(table.sum()):
+        with np.errstate(over="ignore", invalid="ignore"):
+            sound = np.isfinite(table.sum())
+        if not sound:
             self._refuse()
         total = float(table[-1, -1])
         mean = np.zeros(len(table) - 1)
@@ -140,7 +145,8 @@ class Moments:
 def sample_mean(values):
     """The mean of at most `SAMPLE` evenly spaced rows, in float64."""
     step = max(1, len(values) // SAMPLE)
-    return values[::step][:SAMPLE].mean(axis=0, dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return values[::step][:SAMPLE].mean(axis=0, dtype=np.float64)
 
 
 def gather(X, rows):
@@ -222,11 +228,18 @@ def moments(X, y=None, weight=None, rows=None, shift=None, center=True):
 
 
 def _dense_table(X, y, weight, shift):
-    n, d = X.shape
+    d = X.shape[1]
     k = len(shift) + 1
     root = None if weight is None else np.sqrt(weight)
     table = np.zeros((k, k))
     # overflow is looked for in the sums
+    # the vectors of the plain build are too short to compete
+    if k <= FEW and level == "v3" and X.flags.c_contiguous and X.dtype.kind == "f":
+        width = -(-k // 4) * 4
+        sums = np.zeros((width, width))
+        targets = np.empty((len(X), 0)) if y is None else y
+        kernels.products(make_rows(X), shift, root, targets, 0, len(X), sums)
+        return _symmetric(np.triu(sums[:k, :k]))
     with np.errstate(over="ignore", invalid="ignore"):
         for start, stop, Z in blocks_of(X, shift[:d], root, k):
             if y is not None:

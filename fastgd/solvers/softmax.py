@@ -347,7 +347,7 @@ class KroneckerMetric:
         d = design.d
         # (A x G + l2 D) = (I x L) (A x L^-1 G L^-T + I) (I x L') with D = l2 L L' on the weights
         self.root = np.append(np.sqrt(model.l2) * design.scale, 0.0)
-        floor = 1e-6 * np.sqrt(np.maximum(G.diagonal(), 1e-300) * A.trace() / model.classes)
+        floor = 1e-3 * np.sqrt(np.maximum(G.diagonal(), 1e-300) * A.trace() / model.classes)
         self.root = np.maximum(self.root, floor)
         values, self.U = eigh(G / self.root / self.root[:, None], check_finite=False)
         a, self.V = eigh(A)
