@@ -1,20 +1,21 @@
 """``learning_rate="auto"``: descent that finds its own step, on columns scaled in passing.
 
-What `training.train` runs for other learning rates is `training.Run`; this module's `AutoRun` takes its place.
-It has no parameter, and the coefficients, the penalty and the objective stay in the user's units.
+What `training.Training` runs for other learning rates is `training.Run`; `AutoRun` takes its place. It
+has no parameter, and the coefficients, the penalty and the objective stay in the user's units.
 
 **Columns.** Column j trains as ``(x_j - centre_j) / D_j`` with ``D_j = sqrt(largest_j * spread_j)``: the
-geometric mean of its largest value and its root mean square, both about its mean. That is between scaling
-by the largest value (which leaves rare columns slow) and by the standard deviation (which makes their rare
-values huge), and the same whatever unit the column has (compare the normalised updates of Ross, Mineiro and
-Langford, "Normalized Online Learning", UAI 2013). CSR columns are not centred, and stay sparse.
+geometric mean of its largest value and its root mean square, both about its mean. That is between
+scaling by the largest value (which leaves rare columns slow) and by the standard deviation (which makes
+their rare values huge), and the same whatever unit the column has (compare the normalised updates of
+Ross, Mineiro and Langford, "Normalized Online Learning", UAI 2013). CSR columns are not centred, and stay
+sparse.
 
 **Step.** ``rate = factor / (4 c R^2 sqrt(1 + k))``: R^2 is the mean squared norm of the scaled rows (with
-the intercept's 1), c the loss's curvature, k the number of calm epochs. For squared loss and factor 1 it is
-the constant step of Bach and Moulines ("Non-strongly-convex smooth stochastic approximation with
+the intercept's 1), c the loss's curvature, k the number of calm epochs. For squared loss and factor 1 it
+is the constant step of Bach and Moulines ("Non-strongly-convex smooth stochastic approximation with
 convergence rate O(1/n)", NeurIPS 2013), who show that averaged weights then converge without decay. c is
-the secant of the loss's gradient between a prediction of zero and the right one, so that hinge has one too.
-Where the gradient has no bound (squared losses), a row's step is cut to what puts that row right.
+the secant of the loss's gradient between a prediction of zero and the right one, so that hinge has one
+too. Where the gradient has no bound (squared losses), a row's step is cut to what puts that row right.
 
 **Averages.** Each epoch ends with the best of three: the last weights, and their averages over the last
 half and the last eighth of the epoch, judged on a sample of the rows; the next epoch starts there. Where
@@ -22,8 +23,8 @@ averages are worse than the last weights, what is missing is speed, not calm: th
 bound. Where they are much better, it halves. The first epoch looks five times, since it has no past.
 
 **Blow-ups.** Weights that are no longer finite, or far worse than before, are rolled back to where that
-part of the epoch, or the epoch, began, and the factor shrinks. So no fit ends worse than it started, up to
-the sample's noise, and none overflows while the loss of the start is finite.
+part of the epoch, or the epoch, began, and the factor shrinks. So no fit ends worse than it started, up
+to the sample's noise, and none overflows while the loss of the start is finite.
 
 With batches, the step is for the mean of a batch: ``1 / (c (4 R^2 / B + lambda (1 - 1 / B)))`` with the
 largest eigenvalue lambda of the scaled rows' second moments, by power iteration.
@@ -34,7 +35,7 @@ from math import hypot, inf, isfinite, sqrt
 
 import numpy as np
 
-from .data import PADDING, padded
+from .data import padded
 from .kernels import kernels
 from .training import SEGMENT, Overflow, pieces, row_weights, unit_weight
 
@@ -115,9 +116,7 @@ def measure(rows, chosen=None):
     kernels.column_moments(rows, first, np.zeros(d, kind), shift, squares, low, high)
     squares[:] = 0.0
     kernels.column_moments(rows, chosen, shift.astype(kind), sums, squares, low, high)
-    return Columns(
-        n, shift + sums / n, np.maximum(squares - sums**2 / n, 0.0), low, high
-    )
+    return Columns(n, shift + sums / n, np.maximum(squares - sums**2 / n, 0.0), low, high)
 
 
 # -- the step ------------------------------------------------------------------------------------
@@ -198,7 +197,11 @@ def _curvature(plan, targets, weight, classification):
             span = 1.0  # a factor of e in the mean
         else:
             upper = targets >= np.median(targets)
-            halves = [_best_constant(plan, targets[part], weight[part]) for part in (upper, ~upper) if part.any()]
+            halves = [
+                _best_constant(plan, targets[part], weight[part])
+                for part in (upper, ~upper)
+                if part.any()
+            ]
             span = 0.5 * abs(halves[0] - halves[-1]) or abs(middle) or 1.0
         up, down = (loss.gradient(targets, middle + side, parameter) for side in (span, -span))
         share = weight.sum() or 1.0
@@ -298,12 +301,13 @@ class AutoRun:
             better, zero = self._scores((self._w, best), (self._w, 0.0))
             if better[0] < zero[0]:
                 intercept = best
+                # what remains if no epoch does better
+                self._intercept = best - float(self._given[trained] @ self.centre[trained])
         self.descent.intercept = intercept
 
     def _base(self, c, columns):
         """The step of one batch for factor 1."""
-        problem, plan = self.problem, self.plan
-        own = float(plan.fit_intercept)
+        own = float(self.plan.fit_intercept)
         norm = float(columns.mean_square(self.centre) @ self.inverse**2) + own or 1.0
         weight = self.judging.weight
         heavy = float(weight @ weight) / (float(weight.sum()) or 1.0) or 1.0
@@ -313,8 +317,8 @@ class AutoRun:
         return 1.0 / (c * (4.0 * norm * heavy * share + self._largest_eigenvalue(own) * (1.0 - share)))
 
     def _largest_eigenvalue(self, own):
-        """Of the second moments of scaled rows and intercept, from a part of the sample, a little above."""
-        rows, weight = self.judging.rows[:SAMPLE[0]], self.judging.weight[:SAMPLE[0]]
+        """Of the second moments of scaled rows and intercept, from part of the sample, a little above."""
+        rows, weight = self.judging.rows[: SAMPLE[0]], self.judging.weight[: SAMPLE[0]]
         d = self.problem.rows.d
         v = padded(None, d, self.problem.dtype)
         self.descent.combine(rows, np.ones(len(rows)), v)
@@ -424,7 +428,7 @@ class AutoRun:
     # -- an epoch -----------------------------------------------------------------------------------
 
     def epoch(self, order, number, tell=None):
-        """Train one epoch; returns (loss, objective, last learning rate, way moved). One segment: nothing to tell."""
+        """Train one epoch, see `training.Run.epoch`; it is one segment, in which nobody is told."""
         before = self._coef, self._intercept
         start = self._present()
         if self.present is None:
@@ -447,7 +451,9 @@ class AutoRun:
             present = self._present()
             if look:
                 (last, _), (mean, _) = self._scores(present, average)
-                finite = finite and min(last, mean) <= value_here + 0.5 * abs(zero - value_here) + 0.1 * abs(zero)
+                finite = finite and min(last, mean) <= value_here + 0.5 * abs(
+                    zero - value_here
+                ) + 0.1 * abs(zero)
             if not finite:
                 self._restore(here)
                 self.pace.factor /= 4.0
@@ -563,5 +569,7 @@ class AutoRun:
         if len(raw) == self.n or self.plan.loss.name == "perceptron":
             return True
         judging, loss, parameter = self.judging, self.plan.loss, self.plan.parameter
-        change = loss.value(judging.targets, raw, parameter) - loss.value(judging.targets, raw_before, parameter)
+        change = loss.value(judging.targets, raw, parameter) - loss.value(
+            judging.targets, raw_before, parameter
+        )
         return value > before + 2.0 * float(np.std(judging.weight * change)) / sqrt(len(raw))

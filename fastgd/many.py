@@ -7,8 +7,8 @@ penalty, learning rates and stopping rule, and the order of rows that it would h
 has stopped, or overflowed, is taken out, and the rest move together.
 
 What cannot share: l1 penalties, averaging, optimizers other than plain SGD, the passive-aggressive
-rules, `learning_rate="auto"`, one-class models, verbose fits (`why_alone`); and where a band would have so
-few models that one by one is faster (`worthwhile`).
+rules, `learning_rate="auto"`, one-class models, verbose fits (`why_alone`); and where a band would have
+so few models that one by one is faster (`worthwhile`).
 
 Memory: a band takes two arrays of d x models, three in batches. When they would exceed `BUDGET` of the
 free memory, the models go in several bands, one after another.

@@ -692,3 +692,38 @@ def dual_epoch(X, y, theta, w, b, share, kappa, order, weight=None):
         w += change * X[i]
         b += kappa * change
     return theta, w, b, gap
+
+
+# ---- descent on scaled columns (learning_rate="auto") ---------------------------------------------
+
+
+def scaled_segment(
+    X, y, v, b, rate, *, loss, centre, inverse, l2, l1=None, batch=1, sweep=64, steepness=0.0
+):
+    """Steps over the rows of X in order: weights of the scaled columns, intercept, and their averages.
+
+    Each batch moves against its mean gradient; after every `sweep` rows the penalty acts by one proximal
+    step for all of them, with strengths per column, and the averages take in the weights.
+    """
+    scaled = (X - centre) * inverse
+    v, total, b_total = v.copy(), np.zeros_like(v), 0.0
+    for start in range(0, len(X), sweep):
+        stop = min(start + sweep, len(X))
+        steps = 0
+        for first in range(start, stop, batch):
+            rows = slice(first, min(first + batch, stop))
+            pull = np.clip(
+                gradient(loss, y[rows], scaled[rows] @ v + b), -LARGEST_GRADIENT, LARGEST_GRADIENT
+            )
+            if steepness > 0:  # no further than what puts the row right
+                limit = rate * steepness * ((scaled[rows] ** 2).sum(axis=1) + 1.0)
+                pull = pull / np.maximum(limit, 1.0)
+            v -= rate * scaled[rows].T @ pull / len(pull)
+            b -= rate * pull.mean()
+            steps += 1
+        v /= 1.0 + steps * rate * l2
+        if l1 is not None:
+            v = np.sign(v) * np.maximum(np.abs(v) - steps * rate * l1, 0.0)
+        total += (stop - start) * v
+        b_total += (stop - start) * b
+    return v, b, total / len(X), b_total / len(X)

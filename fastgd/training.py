@@ -173,7 +173,8 @@ class FitResult:
 
     `failure` is the exception that ended it early, if one did (a KeyboardInterrupt, or what a
     callback raised): the weights reached so far are valid, and the caller raises it again once they
-    are stored. `stopped` tells that a callback asked for the end. `pace` is that of `Problem`, to go on with.
+    are stored. `stopped` tells that a callback asked for the end. `pace` is that of `Problem`, to go on
+    with.
     """
 
     coef: np.ndarray

@@ -734,7 +734,11 @@ class SGDClassifier(_Descending, _SGDClassifier):
         whenever training stops to improve; 'step', 'exponential', 'cosine', 'one_cycle' and 'polynomial'
         as in `fastgd.schedules`; 'pa1' and 'pa2' passive-aggressive steps (hinge only), bounded by
         ``eta0``. Or an object of `fastgd.schedules`, whose parameters searches reach as
-        ``learning_rate__steps``, or a function of the step.
+        ``learning_rate__steps``, or a function of the step. 'auto' has no parameter: columns are scaled
+        in passing, results stay in the user's units, and the step ``factor / (4 c R^2 sqrt(1 + k))``
+        follows from the mean squared norm R^2 of the scaled rows and the loss's curvature c; weights
+        are averaged where that is better, and rolled back where they blow up (after Bach and Moulines,
+        2013, and Ross, Mineiro and Langford, 2013; see `fastgd.auto`). It trains one model at a time.
 
     eta0 : float, default=0.01
         Initial learning rate, > 0.
@@ -1282,8 +1286,8 @@ class SGDRegressor(_Descending, _SGDRegressor):
         Seeds the row order and the validation split.
 
     learning_rate : str, Schedule or callable, default='invscaling'
-        Size eta of step t = 1, 2, ...: see `SGDClassifier`; 'pa1' and 'pa2' go with
-        ``loss='epsilon_insensitive'``.
+        Size eta of step t = 1, 2, ...: see `SGDClassifier`, also for 'auto', which needs no tuning;
+        'pa1' and 'pa2' go with ``loss='epsilon_insensitive'``.
 
     eta0 : float, default=0.01
         Initial learning rate, > 0.
