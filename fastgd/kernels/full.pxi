@@ -176,20 +176,15 @@ cdef void csr_gram(const X *kind, const I *index, Rows rows, const double[::1] h
     cdef const X *x = <const X *> address(rows.data)
     cdef const I *indices = <const I *> address(rows.indices)
     cdef const I *indptr = <const I *> address(rows.indptr)
-    cdef idx i, j, nnz, count
+    cdef idx i, j, count
     with nogil:
         for i in range(start, stop):
             if h[i] == 0:
                 continue
-            nnz = indptr[i + 1] - indptr[i]
-            if place == NULL:
-                csr_outer(x + indptr[i], indices + indptr[i], nnz, h[i], H, k)
-                csr_add_to(x + indptr[i], indices + indptr[i], nnz, h[i], g)
-                continue
             count = 0
-            for j in range(indptr[i], indptr[i + 1]):
+            for j in range(indptr[i], indptr[i + 1]):   # converted once, not once per pair
                 kept[count] = x[j]
-                at[count] = place[indices[j]]
+                at[count] = <int32_t> indices[j] if place == NULL else place[indices[j]]
                 count += at[count] >= 0
             csr_outer(<const double *> kept, <const int32_t *> at, count, h[i], H, k)
             csr_add_to(<const double *> kept, <const int32_t *> at, count, h[i], g)

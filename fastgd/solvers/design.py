@@ -28,6 +28,7 @@ __all__ = ["Design"]
 
 PIECES = 16  # of the rows, for threads
 PIECE_ROWS = 4096  # no smaller ones
+SHRINK = 0.2  # of the off-diagonal of a sampled Hessian
 THREADED = 1 << 20  # values of X from which on a pass is shared
 GRAM_BYTES = 1 << 20  # of rows in one matrix product: they stay in L2
 
@@ -65,7 +66,8 @@ class Design:
         self.weight = objective.weight
         self.rows = make_rows(X)
         self.sweeps = kernels.Sweeps(self.rows, self.y, self.weight, loss.number, loss.default)
-        self.double = precise or not _is_float32(X)
+        # the gathers of sparse rows are as fast in float64
+        self.double = precise or self.sparse or not _is_float32(X)
         size = max(PIECE_ROWS, -(-self.n // PIECES))
         self.pieces = [(start, min(start + size, self.n)) for start in range(0, self.n, size)]
         self.mean, self.spread = np.zeros(self.d), np.ones(self.d)
@@ -209,6 +211,24 @@ class Design:
         else:
             self._dense_gram(h, chosen, H, np.float64 if precise else np.float32)
         H[d, d] = h.sum()
+        return H
+
+    def sampled_hessian(self, h, share, rng, precise=True):
+        """The same from a share of the rows, drawn with probabilities in proportion to h.
+
+        Rare columns would come out wrong; so the diagonal is exact, and what is off it is shrunken.
+        """
+        total = float(h.sum())
+        probability = np.minimum(1.0, share * self.n * h / total)
+        chosen = np.flatnonzero(rng.random(self.n) < probability).astype(np.int32)
+        H = self.hessian(h[chosen] / probability[chosen], chosen, precise)
+        diagonal = np.append(self.hessian_diagonal(h), total)
+        sampled = H.diagonal().copy()
+        ratio = np.sqrt(np.divide(diagonal, sampled, out=np.zeros_like(diagonal), where=sampled > 0))
+        H *= ratio
+        H *= ratio[:, None]
+        H *= 1 - SHRINK
+        np.fill_diagonal(H, diagonal)
         return H
 
     def hessian_diagonal(self, h):

@@ -24,7 +24,6 @@ PRECISE_BELOW = 1e-7  # tolerance below which float32 rows are worked on in floa
 FULL_COST = 8.0  # in passes, up to which a Hessian is made of all rows
 ROWS_PER_COLUMN = 6  # in the smallest sample
 FIRST_COST = 1.0  # of the first Hessian, in passes over X, if its sample is large enough
-SHRINK = 0.2  # of the off-diagonal of a sampled Hessian
 
 
 def solve(objective, goal, start=None):
@@ -230,7 +229,7 @@ class HessianMetric:
         design, d = self.design, self.design.d
         h = design.curvatures(point.z)
         if self.share < 1.0:
-            H = self._sampled(h)
+            H = design.sampled_hessian(h, self.share, self.rng, self.precise)
             self.share = min(1.0, 2 * self.share)
         else:
             H = design.hessian(h, precise=self.precise)
@@ -240,23 +239,6 @@ class HessianMetric:
             H[d, d] = 1.0
         self.factor = factor(H)
         return True
-
-    def _sampled(self, h):
-        """Rows drawn with probabilities in proportion to h, put right by the exact diagonal."""
-        design = self.design
-        total = float(h.sum())
-        wanted = self.share * design.n
-        probability = np.minimum(1.0, wanted * h / total)
-        chosen = np.flatnonzero(self.rng.random(design.n) < probability).astype(np.int32)
-        H = design.hessian(h[chosen] / probability[chosen], chosen, self.precise)
-        diagonal = np.append(design.hessian_diagonal(h), total)
-        sampled = H.diagonal().copy()
-        ratio = np.sqrt(np.divide(diagonal, sampled, out=np.zeros_like(diagonal), where=sampled > 0))
-        H *= ratio
-        H *= ratio[:, None]
-        H *= 1 - SHRINK
-        np.fill_diagonal(H, diagonal)
-        return H
 
     def inverse(self, g):
         g = cho_solve(self.factor, g, check_finite=False)

@@ -58,7 +58,7 @@ def solve(objective, goal, start=None):
 def _run(model, start, goal, progress):
     point = model.first_point(start)
     if model.size <= FULL:
-        metric = FullMetric(point)
+        metric = FullMetric(point, goal)
     elif model.design.d <= KRONECKER:
         metric = KroneckerMetric(point, goal)
     else:
@@ -245,14 +245,17 @@ class Line:
 
 
 class FullMetric:
-    """The Cholesky factor of the whole Hessian."""
+    """The Cholesky factor of the whole Hessian, from the first refresh on.
 
-    def __init__(self, point):
+    Until then it is the Kronecker form, which costs little and is nearly exact at zero weights.
+    """
+
+    def __init__(self, point, goal):
         self.model = point.model
         model = self.model
         per_row = 0.4 * model.design.d * model.classes + 3 * model.classes
         self.cost = 1 + model.size**2 / 80 / per_row
-        self.refresh(point)
+        self.factor, self.first = None, KroneckerMetric(point, goal)
 
     def refresh(self, point):
         model, K = self.model, self.model.classes
@@ -306,6 +309,8 @@ class FullMetric:
         return penalty.ravel()
 
     def inverse(self, g):
+        if self.factor is None:
+            return self.first.inverse(g)
         return self.model.balanced(cho_solve(self.factor, g, check_finite=False))
 
 
@@ -331,18 +336,18 @@ class KroneckerMetric:
         # rows count as much as their probabilities are undecided
         spread = np.maximum(1.0 - (p * p).sum(axis=0), 0.0).astype(np.float64) * s
         self.share = min(1.0, ROWS_PER_COLUMN * design.d / design.n)
-        chosen, h = None, spread
-        if self.share < 1.0 and not design.sparse:
-            probability = np.minimum(1.0, self.share * design.n * spread / spread.sum())
-            chosen = np.flatnonzero(self.rng.random(design.n) < probability).astype(np.int32)
-            h = spread[chosen] / probability[chosen]
-        G = design.hessian(h, chosen, precise=design.double)
+        if design.sparse or design.d / 80 <= 2 * 0.4 * model.classes:  # all rows cost two passes or less
+            self.share = 1.0
+        if self.share < 1.0:
+            G = design.sampled_hessian(spread, self.share, self.rng, precise=design.double)
+        else:
+            G = design.hessian(spread, precise=design.double)
         A = np.diag((p * s).sum(axis=1, dtype=np.float64)) - ((p * s) @ p.T).astype(np.float64)
         A /= spread.sum()
         d = design.d
         # (A x G + l2 D) = (I x L) (A x L^-1 G L^-T + I) (I x L') with D = l2 L L' on the weights
         self.root = np.append(np.sqrt(model.l2) * design.scale, 0.0)
-        floor = 1e-6 * np.sqrt(np.maximum(G.diagonal(), 1e-300) * A.trace() / model.classes)
+        floor = 1e-3 * np.sqrt(np.maximum(G.diagonal(), 1e-300) * A.trace() / model.classes)
         self.root = np.maximum(self.root, floor)
         values, self.U = eigh(G / self.root / self.root[:, None], check_finite=False)
         a, self.V = eigh(A)
