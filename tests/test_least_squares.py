@@ -273,6 +273,15 @@ def test_limits_end_a_fit_with_a_warning_and_a_valid_model():
 # -- several targets, warm starts, copies ----------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["LinearRegression", "Ridge", "ElasticNet"])
+def test_targets_in_any_order(name):
+    X, y, _ = made(50, 4, targets=3)
+    klass = getattr(fastgd, name)
+    truth = klass().fit(X, y).coef_
+    for same in (np.asfortranarray(y), np.repeat(y, 2, axis=1)[:, ::2]):
+        np.testing.assert_array_equal(klass().fit(X, same).coef_, truth)
+
+
 def test_penalties_of_targets():
     X, y, _ = made(50, 4, targets=3)
     alphas = [0.1, 1.0, 10.0]

@@ -33,8 +33,9 @@ EPS = np.finfo(np.float64).eps
 WELL_CONDITIONED = 1e-10  # reciprocal condition of scaled normal equations that Cholesky may solve
 MAX_ITER = 10_000  # of conjugate gradients
 DENSE_ENOUGH = 1_000_000  # values of a wide sparse X that is small enough to be worked on as a dense one
+BLOCK_PASSES = 8  # that the exact block of the preconditioner may cost
 HEAVY = 200  # columns in the exact block of the preconditioner
-LOOK_BACK = 4  # iterations of conjugate gradients that tell the error before them
+LOOK_BACK = 3  # iterations of conjugate gradients whose gains are compared with those of as many before
 FOLD_BYTES = 1 << 22  # of rows whose leverages are computed at a time
 
 
@@ -430,6 +431,19 @@ class Operator:
         )
         return out - left * self.x_mean
 
+    def block(self, columns):
+        """A of some columns."""
+        k, d, n = len(columns), self.problem.d, self.problem.n
+        place = np.full(d, -1, dtype=np.int32)
+        place[columns] = np.arange(k)
+        H, sums = np.zeros((k, k)), np.zeros(k)
+        self.sweeps.gram(self.h, H, sums, 0, n, place)
+        diagonal = H.diagonal().copy()
+        H += H.T.copy()
+        np.fill_diagonal(H, diagonal)
+        mean = self.x_mean[columns]
+        return H - np.outer(mean, mean)
+
     def correlation(self, r):
         """X'r about the means, weighted: the right-hand side for r = y."""
         out = np.zeros(self.problem.d)
@@ -446,9 +460,11 @@ class Preconditioner:
         self.diagonal = unit_where_zero(operator.square + l2)
         counts = np.bincount(problem.X.indices, minlength=problem.d)
         heavy = np.argsort(-counts, kind="stable")[:HEAVY]
-        self.heavy = np.sort(heavy[counts[heavy] * 50 > counts.max()])
-        block = moments(problem.X[:, self.heavy], None, problem.weight)
-        A = block.centred(problem.fit_intercept).A
+        # their block costs the square of their values per row: not more than some passes over X
+        per_row = np.cumsum(counts[heavy]) / max(1, problem.n)
+        affordable = per_row**2 <= BLOCK_PASSES * problem.X.nnz / max(1, problem.n)
+        self.heavy = np.sort(heavy[affordable & (counts[heavy] * 50 > counts.max())])
+        A = operator.block(self.heavy)
         A.flat[:: len(A) + 1] += l2
         scale = 1.0 / unit_where_zero(np.sqrt(A.diagonal()))
         A *= scale
@@ -519,14 +535,22 @@ def _descend(operator, b, l2, start, precondition, c, report):
         r -= step * q
         gains.append(0.5 * step * rho)
         objective = max(objective - gains[-1], 0.0)
-        # what the last iterations have gained is nearly all there was to gain before them
-        value = sum(gains[-LOOK_BACK:]) if len(gains) >= LOOK_BACK else objective
+        value = still_to_gain(gains, objective)
         if report(w, objective, value) or gains[-1] <= EPS * EPS * c:
             return
         z = precondition(r)
         previous, rho = rho, float(r @ z)
         p *= rho / previous
         p += z
+
+
+def still_to_gain(gains, objective):
+    """Twice the tail of the geometric series that the gains of the last iterations suggest."""
+    if len(gains) < 2 * LOOK_BACK:
+        return objective
+    recent, before = sum(gains[-LOOK_BACK:]), sum(gains[-2 * LOOK_BACK : -LOOK_BACK])
+    rate = min(recent / before, 0.95) if before > 0 else 0.0
+    return max(2 * recent * rate / (1 - rate), gains[-1])
 
 
 def _shorten(operator, b, coef, k, objectives, goal):

@@ -237,7 +237,7 @@ def _dense_table(X, y, weight, shift):
     if k <= FEW and level == "v3" and X.flags.c_contiguous and X.dtype.kind == "f":
         width = -(-k // 4) * 4
         sums = np.zeros((width, width))
-        targets = np.empty((len(X), 0)) if y is None else y
+        targets = np.empty((len(X), 0)) if y is None else np.ascontiguousarray(y)
         kernels.products(make_rows(X), shift, root, targets, 0, len(X), sums)
         return _symmetric(np.triu(sums[:k, :k]))
     with np.errstate(over="ignore", invalid="ignore"):
