@@ -552,7 +552,7 @@ def test_the_guard_stops_a_slow_divergence_with_the_best_weights(X, y_real):
 
 def test_the_guard_survives_an_overflow(kind, X, monkeypatch):
     make, y = kind
-    one, several = training._Run.epoch, many.Band._epoch
+    one, several = training.Run.epoch, many.Band._epoch
 
     def poisoned(run, order, number, tell=None):
         run._w[0] = np.inf if number == 4 else run._w[0]
@@ -565,7 +565,7 @@ def test_the_guard_survives_an_overflow(kind, X, monkeypatch):
     best = make(max_iter=3).set_callbacks(DivergenceGuard()).fit(X, y)
     loss = best.history_["loss"].reshape(3, -1).mean(axis=1)
     epoch = int(np.argmin(loss)) + 1
-    monkeypatch.setattr(training._Run, "epoch", poisoned)
+    monkeypatch.setattr(training.Run, "epoch", poisoned)
     monkeypatch.setattr(many.Band, "_epoch", poisoned_band)
     with pytest.raises(ValueError, match="under-/overflow"):
         make().fit(X, y)

@@ -39,7 +39,7 @@ def fit(mode, epochs):
         model.set_callbacks(watched[mode]())
     if mode == "bare":  # the kernels, called epoch by epoch, and nothing else
         job = model._prepare(X, y)
-        run, order = training._Run(job.problems[0], job.plan), job.make_order(job.problems[0])
+        run, order = training.Run(job.problems[0], job.plan), job.make_order(job.problems[0])
         for number in range(epochs):
             order.advance()
             run.epoch(order, number)
