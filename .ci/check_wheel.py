@@ -1,9 +1,9 @@
 """What a wheel must be: `python .ci/check_wheel.py WHEEL [WHEEL ...]` says why one is not.
 
 Small, only fastgd inside, the licence with it, every kernel build of the architecture present, no symbols
-left, nothing linked but the C library, and nothing of NumPy's C interface, so that one wheel serves every NumPy.
-With objdump at hand, the machine code is looked at as well: the v3 build must use the 32-byte registers, and
-the modules that any processor runs must have no AVX instruction at all.
+left, nothing linked but the C library, and nothing of NumPy's C interface, so that one wheel serves every
+NumPy. With objdump at hand, the machine code is looked at as well: the v3 build must use the 32-byte
+registers, and the modules that any processor runs must have no AVX instruction at all.
 """
 
 import ast
@@ -81,7 +81,9 @@ def code_faults(name, elf):
     wide = len(re.findall(r"%ymm", listing))
     if "/_v3." in name and not wide:
         yield f"{name} has no AVX2 code"
-    if "/_v3." not in name and (wide or re.search(r"\t(v[a-z]\w+|andn|bextr|mulx|sarx|shlx|shrx) ", listing)):
+    if "/_v3." not in name and (
+        wide or re.search(r"\t(v[a-z]\w+|andn|bextr|mulx|sarx|shlx|shrx) ", listing)
+    ):
         yield f"{name} has code that older processors lack"
 
 

@@ -1,8 +1,8 @@
 """A thousand fits of each kind must leave the memory as they found it: `python tests/leaks.py`.
 
-The resident set is read after a warm-up, in which caches and allocators take what they keep, and again at the
-end. Every fit allocates at least one array of `COLUMNS` weights: a leak of a single one of them per fit would
-be ten times what is allowed. Not collected by pytest, since it takes half a minute; `.ci/sanitize` runs it.
+The resident set is read after a warm-up, in which caches and allocators take what they keep, and again
+at the end. Fits of `COLUMNS` weights that lost one such array each would leave ten times what is allowed.
+Not collected by pytest, since it takes half a minute; `.ci/sanitize` runs it.
 """
 
 import gc
@@ -47,6 +47,7 @@ def kinds():
     """{name: a fit of that kind}"""
     draws = np.random.RandomState(0)
     X = draws.randn(30, COLUMNS)
+    single = X.astype(np.float32)
     sparse = sp.random(30, COLUMNS, 0.05, "csr", random_state=0)
     y, three = X[:, 0] + 0.1, np.arange(30) % 3
     broken = X.copy()
@@ -61,7 +62,7 @@ def kinds():
 
     return {
         "regressor": lambda: SGDRegressor(max_iter=2).fit(X, y),
-        "regressor, float32": lambda X=X.astype(np.float32): SGDRegressor(max_iter=2).fit(X, y),
+        "regressor, float32": lambda: SGDRegressor(max_iter=2).fit(single, y),
         "three classes": lambda: SGDClassifier(max_iter=2).fit(X, three),
         "softmax": lambda: SGDClassifier(loss="log_loss", multi_class="multinomial", max_iter=2).fit(
             X, three
@@ -85,7 +86,10 @@ def main():
     for name, fit in kinds().items():
         grown = growth(fit)
         failed |= grown > ALLOWED
-        print(f"{name:<20} {FITS} fits leave {grown / 1024:8.0f} KiB" + (" LEAK" * (grown > ALLOWED)), flush=True)
+        print(
+            f"{name:<20} {FITS} fits leave {grown / 1024:8.0f} KiB" + (" LEAK" * (grown > ALLOWED)),
+            flush=True,
+        )
     return int(failed)
 
 
