@@ -6,7 +6,8 @@ instruction-set level into ``fastgd.kernels._<level>``.  The table of levels liv
 a literal, without importing the package, so adding a level edits that one file.  A level's module
 is a one-line stub written here at build time.
 
-``FASTGD_DEBUG=1`` builds with checked memoryviews and symbols.
+``FASTGD_DEBUG=1`` builds with checked memoryviews and symbols, ``FASTGD_SANITIZE=address,undefined``
+with those sanitizers (GCC or Clang; `.ci/sanitize` builds and tests both).
 """
 
 import ast
@@ -23,6 +24,8 @@ from setuptools.command.build_ext import build_ext
 KERNELS = Path("fastgd/kernels")
 STUBS = Path("build/stubs")
 DEBUG = os.environ.get("FASTGD_DEBUG", "0") not in ("", "0")
+SANITIZE = os.environ.get("FASTGD_SANITIZE", "")
+SANITIZERS = [f"-fsanitize={SANITIZE}", "-fno-sanitize-recover=undefined"] if SANITIZE else []
 
 DIRECTIVES = {
     "language_level": 3,
@@ -36,7 +39,8 @@ DIRECTIVES = {
 # Never -ffast-math: it deletes the finite checks and may flip flush-to-zero for the whole process.
 # These keep IEEE semantics except for fused multiply-adds, which the laws allow for (rounding).
 GCC_FLAGS = [
-    *(["-O1", "-g"] if DEBUG else ["-O3", "-g0"]),
+    *(["-O1", "-g"] if DEBUG or SANITIZE else ["-O3", "-g0"]),
+    *SANITIZERS,
     "-fopenmp-simd",  # honours `omp simd`, needs no OpenMP runtime
     "-ffp-contract=fast",
     "-fno-math-errno",
@@ -71,8 +75,8 @@ LEVELS = read_levels()
 def write_stub(module):
     """Write the Cython module of one level; left alone when nothing changed, to save a rebuild."""
     stub = STUBS / f"{module}.pyx"
-    # The first line makes a change of Cython or of the directives a change of the file.
-    text = f'# Cython {Cython.__version__}, {DIRECTIVES}\ninclude "kernels.pxi"\n'
+    # The first line makes a change of Cython, of the directives or of a sanitizer a change of the file.
+    text = f'# Cython {Cython.__version__}, {DIRECTIVES} {SANITIZE}\ninclude "kernels.pxi"\n'
     if not stub.exists() or stub.read_text(encoding="utf-8") != text:
         stub.parent.mkdir(parents=True, exist_ok=True)
         stub.write_text(text, encoding="utf-8")
@@ -110,8 +114,9 @@ class BuildKernels(build_ext):
             standard = "-std=gnu++17"
             if sys.platform.startswith("linux"):
                 ext.extra_link_args = ["-Wl,--as-needed"]  # drops the unused libstdc++
-                if not DEBUG:
+                if not (DEBUG or SANITIZE):
                     ext.extra_link_args.append("-Wl,--strip-all")
+            ext.extra_link_args += SANITIZERS
         if ext.language == "c++":
             ext.extra_compile_args.append(standard)
         super().build_extension(ext)

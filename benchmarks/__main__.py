@@ -20,7 +20,8 @@ def arguments(argv, suites):
         prog="python -m benchmarks",
         description="Benchmarks of fastgd.",
         epilog="python -m benchmarks chart RESULTS.json OUT.svg draws the README's charts, "
-        "python -m benchmarks pictures [FOLDER] its pictures of descents.",
+        "python -m benchmarks pictures [FOLDER] its pictures of descents; "
+        "python -m benchmarks compare REV sets the tree against a revision, benchmark by benchmark.",
     )
     parser.add_argument("suite", nargs="?", default="all", choices=[*suites, "all"])
     parser.add_argument(
@@ -55,6 +56,10 @@ def main(argv):
         from benchmarks import pictures
 
         return pictures.main(argv[1:])
+    if argv[:1] == ["compare"]:
+        from benchmarks import compare
+
+        return compare.main(argv[1:])
 
     from benchmarks import suites
     from benchmarks.bench import Bench

@@ -12,7 +12,7 @@ PACKAGE = Path(fastgd.__path__[0])
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 TOP_LEVEL = {
-    *("fastgd", "tests", "benchmarks", ".ci", ".gitignore"),
+    *("fastgd", "tests", "benchmarks", ".ci", ".github", ".gitignore"),
     *("pyproject.toml", "setup.py", "MANIFEST.in"),
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"),
 }
