@@ -1,12 +1,12 @@
 """The tree against a revision: every row of every table, as a ratio of times.
 
 `python -m benchmarks compare REV` unpacks REV and the tree as it stands (changes that are not committed
-included) into two folders, builds both with this interpreter, and runs the tree's suites on both. Table by
-table, the two sides take turns in processes of their own, the order reversed every other turn, so that a
-slow minute of the machine hits both.
+included) into two folders, builds both with this interpreter, and runs the tree's suites on both. Table
+by table, the two sides take turns in processes of their own, the order reversed every other turn, so
+that a slow minute of the machine hits both.
 
 A row's change is time of the tree / time of REV: below 1 is faster. Where a row holds the times of a rival
-that took turns with fastgd, what is compared is fastgd's ratio to the rival: the rival is the clock.
+that took turns with fastgd, its ratio to the rival is what is compared: the rival is the clock.
 """
 
 import argparse
