@@ -1,4 +1,4 @@
-"""What is imported on first use, for type checkers, which cannot see it; tests/test_typing.py keeps it true."""
+"""What is imported on first use, which type checkers cannot see; tests/test_typing.py keeps it true."""
 
 from . import optimizers as optimizers
 from . import schedules as schedules

@@ -23,8 +23,7 @@ from fastgd.schedules import Cosine
 
 model = SGDClassifier(loss="log_loss", optimizer=Adam_(beta1=0.8), learning_rate=Cosine())
 model.fit([[0.0], [1.0]], [0, 1]).predict([[0.5]])
-model.fitt
-show_config()
+show_config(1)
 GridSearchCV(Ridge(), {"alpha": [1.0]}), LogisticRegression(C=1.0), EarlyStopping(), minimize
 """
 
@@ -57,5 +56,5 @@ def test_a_user_program_is_checked(tmp_path):
     # The two mistakes of the program are found, and nothing else: not even in fastgd.
     assert [error.split("error: ")[1].split(";")[0] for error in errors] == [
         'Module "fastgd" has no attribute "Adam"  [attr-defined]',
-        '"SGDClassifier" has no attribute "fitt"  [attr-defined]',
+        'Too many arguments for "show_config"  [call-arg]',
     ], done.stdout + done.stderr
