@@ -5,9 +5,8 @@ included) into two folders, builds both with this interpreter, and runs the tree
 by table, the two sides take turns in processes of their own, the order reversed every other turn, so
 that a slow minute of the machine hits both.
 
-A row's change is time of the tree / time of REV: below 1 is faster. Where a row holds the times of
-a rival that took turns with fastgd, what is compared is fastgd's ratio to the rival: the rival is
-the clock.
+A row's change is time of the tree / time of REV: below 1 is faster. Where a row holds the times of a
+rival that took turns with fastgd, its ratio to the rival is what is compared: the rival is the clock.
 """
 
 import argparse

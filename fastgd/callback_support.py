@@ -138,7 +138,7 @@ else:
             )
         return evaluated(values.get(name))
 
-    class CallbackSupportMixin:
+    class CallbackSupportMixin:  # type: ignore[no-redef]
         """Gives an estimator ``set_callbacks``, as scikit-learn does from 1.9 on."""
 
         def set_callbacks(self, *callbacks):

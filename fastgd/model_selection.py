@@ -242,11 +242,11 @@ class _Candidate:
     y: object
     tasks: dict = field(default_factory=dict)
     model: object = None
-    weight: np.ndarray = None
+    weight: np.ndarray | None = None
     before: dict = field(default_factory=dict)
-    reason: str = None
+    reason: str | None = None
     apart: dict = field(default_factory=dict)
-    group: list = None
+    group: list | None = None
 
     @property
     def settings(self):
@@ -487,8 +487,8 @@ class _Fold:
     picked: np.ndarray
     parts: dict
     reference: object
-    steps: list = ()
-    name: str = None
+    steps: list | tuple = ()
+    name: str | None = None
 
     def weight(self, weight):
         """The weights that go with X."""

@@ -64,10 +64,14 @@ class UpdateRule(BaseEstimator):
         ``learning_rate="optimal"`` means for it. None: Bottou's schedule, as for plain SGD.
     """
 
-    rule = None  # the kernels' name
-    rate = 0.01
-    _first = _second = _eps = _extra = None  # names of the parameters in the kernels' order
-    _limits = {}  # parameter -> (least, below, whether least itself is excluded)
+    rule: str | None = None  # the kernels' name
+    rate: float | None = 0.01
+    # Names of the parameters in the kernels' order.
+    _first: str | None = None
+    _second: str | None = None
+    _eps: str | None = None
+    _extra: str | None = None
+    _limits: dict = {}  # parameter -> (least, below, whether least itself is excluded)
 
     @property
     def plain(self):

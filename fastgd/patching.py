@@ -38,7 +38,7 @@ BY_NAME = {
 }
 _MODULES = {**REPLACEMENTS, **BY_NAME}
 
-_originals = {}  # name -> the class that was there before; the names patched right now
+_originals: dict = {}  # name -> the class that was there before; the names patched right now
 _lock = threading.Lock()
 
 

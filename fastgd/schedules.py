@@ -49,7 +49,7 @@ def _param_names(cls):
 class Schedule(BaseEstimator):
     """What all schedules share."""
 
-    _limits = {}  # parameter -> (least, most, whether least itself is excluded)
+    _limits: dict = {}  # parameter -> (least, most, whether least itself is excluded)
     _plain = False  # no `steps`, and made of no other schedule
 
     @classmethod

@@ -100,23 +100,23 @@ class Problem:
     rows: object
     values_per_row: float
     targets: np.ndarray
-    label: int = None
+    label: int | None = None
     column: int = 0
     classes: int = 1
-    dtype: np.dtype = None
-    weight: np.ndarray = None
+    dtype: np.dtype | None = None
+    weight: np.ndarray | None = None
     weight_pos: float = 1.0
     weight_neg: float = 1.0
-    coef: np.ndarray = None
+    coef: np.ndarray | None = None
     intercept: float = 0.0
-    average_coef: np.ndarray = None
+    average_coef: np.ndarray | None = None
     average_intercept: float = 0.0
     state: object = None
     t: float = 1.0
-    chosen: np.ndarray = None
+    chosen: np.ndarray | None = None
     columns: object = None
     pace: object = None
-    validate: Callable = None
+    validate: Callable | None = None
 
     def __post_init__(self):
         self.dtype = np.dtype(self.dtype or self.targets.dtype)
@@ -148,18 +148,18 @@ class Plan:
     learning_rate: str
     eta0: float
     max_iter: int
-    tol: float = None
+    tol: float | None = None
     n_iter_no_change: int = 5
     fit_intercept: bool = True
     average: int = 0
     batch_size: object = 1
-    nu: float = None  # one-class SVM
+    nu: float | None = None  # one-class SVM
     early_stopping: bool = False
     restore_best: bool = False
     relative_weights: bool = True  # in batches: divide row weights by their mean
     verbose: int = 0
     optimizer: object = None
-    run: type = None  # what trains an epoch; None: `Run`
+    run: type | None = None  # what trains an epoch; None: `Run`
 
     @property
     def stochastic(self):
@@ -187,7 +187,7 @@ class FitResult:
     state: object = None  # of the optimizer
     stop_reason: str = ""
     stopped: bool = False
-    failure: BaseException = None
+    failure: BaseException | None = None
     pace: object = None
 
 

@@ -30,7 +30,7 @@ class Callback:
     'Three epochs are enough.'
     """
 
-    every_segments = None
+    every_segments: int | None = None
 
     # -- to override ------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ UNCOUNTED = (
     "cholesky",
     "sparse_cg",
 )  # Ridge's solvers whose iterations scikit-learn does not count
-MAX_TIME = {"max_time": [Interval(Real, 0, None, closed="neither"), None]}
+MAX_TIME: dict = {"max_time": [Interval(Real, 0, None, closed="neither"), None]}
 
 DIVERGED = (
     "Coordinate descent iterations resulted in non-finite parameter values. The input data may contain "

@@ -168,7 +168,7 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
     True
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict = {
         "penalty": [
             StrOptions({"l1", "l2", "elasticnet"}),
             None,

@@ -46,7 +46,7 @@ _CONSTRAINTS = {
 class _Path:
     """What both classes share; stands before the base estimator among the bases."""
 
-    _base = None  # the class of the models on the path
+    _base: type | None = None  # the class of the models on the path
 
     # -- the chosen strengths, where the base asks for them ---------------------------------------
 

@@ -134,8 +134,8 @@ class _Job:
     coef: np.ndarray
     intercept: np.ndarray
     describe: Callable
-    training: np.ndarray = None
-    rows: np.ndarray = None
+    training: np.ndarray | None = None
+    rows: np.ndarray | None = None
 
     @property
     def n_rows(self):
@@ -844,7 +844,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
     True
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict = {
         **_COMMON,
         **_PENALISED,
         "loss": [StrOptions(_names("classification"))],
@@ -1351,7 +1351,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
     True
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict = {
         **_COMMON,
         **_PENALISED,
         "loss": [StrOptions(_names("regression"))],

@@ -43,7 +43,7 @@ class Objective:
     X: object
     y: np.ndarray
     loss: str
-    weight: np.ndarray = None
+    weight: np.ndarray | None = None
     l1: float = 0.0
     l2: float = 0.0
     fit_intercept: bool = True
@@ -78,13 +78,13 @@ class Goal:
     """
 
     tol: float = 1e-4
-    max_iter: int = None
-    max_time: float = None
+    max_iter: int | None = None
+    max_time: float | None = None
     n_threads: int = 1
     random_state: int = 0
     shuffle: bool = False
     verbose: int = 0
-    on_iteration: Callable = None
+    on_iteration: Callable | None = None
 
 
 @dataclass(frozen=True)
@@ -137,4 +137,4 @@ class Solution:
     stop_reason: str
     solver: str
     history: dict = field(default_factory=dict)
-    failure: BaseException = None
+    failure: BaseException | None = None
