@@ -1,11 +1,12 @@
 """Cases that nobody thought of: every estimator on random data, parameters and hostile values.
 
-Design note. A case is a number: it seeds the generator that draws the estimator, the matrix (shape, number
-type, byte order, layout, values), the targets, the weights and the parameters (from the estimator's own
-constraints, so that a new parameter is drawn as soon as it exists). What must come out is a finite model with
-finite predictions on its training rows, or a refusal that is a sentence; and never a crash, a hang, a warning
-about arithmetic, or an input that has changed. The cases run in a process of their own that says what it
-begins, so that a crash or a hang is a result like others: the next process goes on behind it.
+Design note. A case is a number: it seeds the generator that draws the estimator, the matrix (shape,
+number type, byte order, layout, values), the targets, the weights and the parameters (from the
+estimator's own constraints, so that a new parameter is drawn as soon as it exists). What must come out is
+a finite model with predictions on its training rows that are finite where the products are, or a refusal
+that is a sentence; and never a crash, a hang, a warning about arithmetic, or an input that has changed.
+The cases run in a process of their own that says what it begins, so that a crash or a hang is a result
+like others: the next process goes on behind it.
 
 Run more of them than the suite does, or one again::
 
@@ -25,7 +26,7 @@ import tempfile
 import time
 import traceback
 import warnings
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 import scipy.sparse as sp
@@ -57,10 +58,12 @@ KINDS = (
     "RandomizedSearchCV",
 )
 
+PRODUCTS_OVERFLOW = 1e300  # of X and weights from here on: finite weights may have infinite predictions
 TIME_LIMIT = 30.0  # seconds of wall clock for one case
 DENSE = ["C", "F", "strided", "reversed", "misaligned", "broadcast rows", "broadcast columns", "list"]
 SPARSE = ["csr", "csc", "coo", "csr64", "unsorted", "duplicates", "explicit zeros"]
-DTYPES = ["f8"] * 4 + ["f4"] * 3 + "f2 g >f8 >f4 >i4 ? i1 u1 i2 u2 i4 u4 i8 u8 O".split()
+INTEGERS = ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"]
+DTYPES = ["f8"] * 4 + ["f4"] * 3 + ["f2", "g", ">f8", ">f4", ">i4", "?", *INTEGERS, "O"]
 SOUND = ["plain"] * 8 + ["scales", "far", "small", "constant", "collinear", "zeros"]
 HOSTILE = ["nan", "inf", "1e308", "all 1e308", "1e200", "1e160", "denormal", "huge and tiny"]
 
@@ -197,7 +200,9 @@ def some_matrix(draws):
 
 def some_targets(draws, n, kind):
     if kind in CLASSIFIERS:
-        names = pick(draws, [[0, 1], [0, 1, 2], ["no", "yes"], [-1.0, 1.0], [True, False], list("abcd"), [7]])
+        names = pick(
+            draws, [[0, 1], [0, 1, 2], ["no", "yes"], [-1.0, 1.0], [True, False], list("abcd"), [7]]
+        )
         y = np.array(names)[draws.integers(len(names), size=n)]
         if draws.random() < 0.1:
             y = y.astype(object)
@@ -210,8 +215,7 @@ def some_targets(draws, n, kind):
 
 
 def some_weights(draws, n):
-    nature = pick(draws, ["none"] * 5 + "random some-zero zero 1e300 denormal negative nan one int".split())
-    w = {
+    natures = {
         "none": None,
         "random": draws.random(n),
         "some-zero": draws.integers(0, 2, size=n).astype(float),
@@ -222,8 +226,9 @@ def some_weights(draws, n):
         "nan": np.full(n, np.nan),
         "one": np.eye(1, n, draws.integers(n))[0],
         "int": draws.integers(0, 4, size=n),
-    }[nature]
-    return w, f"weights {nature}"
+    }
+    nature = pick(draws, ["none"] * 4 + list(natures))
+    return natures[nature], f"weights {nature}"
 
 
 # ---- parameters ----------------------------------------------------------------------------------
@@ -307,7 +312,8 @@ class Watch:
         if category is not RuntimeWarning:  # FitFailedWarning and its kin speak to the user
             return
         stack = traceback.extract_stack()[:-2]
-        if not any("sklearn/utils/" in frame.filename for frame in stack[-6:]):
+        scikit_learns = "sklearn/model_selection/" in stack[-1].filename  # means of scores
+        if not scikit_learns and not any("sklearn/utils/" in frame.filename for frame in stack[-6:]):
             self.seen.append(f"{category.__name__}: {message} at {place(stack)}")
 
 
@@ -321,7 +327,9 @@ def check_refusal(error):
     """Whether an exception is something to tell a user."""
     stack = traceback.extract_tb(error.__traceback__)
     where = f"{type(error).__name__}: {str(error)[:200]} at {place(stack)}"
-    if not isinstance(error, (ValueError, TypeError, FloatingPointError, OverflowError, NotImplementedError)):
+    if not isinstance(
+        error, (ValueError, TypeError, FloatingPointError, OverflowError, NotImplementedError)
+    ):
         raise Failure(f"not a refusal: {where}") from error
     if isinstance(error, np.linalg.LinAlgError) or len(str(error).split()) < 4:
         raise Failure(f"no sentence: {where}") from error
@@ -338,15 +346,29 @@ def check_finite(what, values):
         raise Failure(f"{what} is not finite")
 
 
+def largest(X):
+    values = X.data if sp.issparse(X) else np.asarray(X)
+    return float(abs(values.astype(np.longdouble)).max()) if values.size else 0.0
+
+
+def products_in_range(model, X):
+    """Whether the products of X and the weights, and their sums, are far from overflow."""
+    coef = np.asarray(getattr(model, "best_estimator_", model).coef_)
+    product = largest(X) * float(abs(coef).max()) * coef.shape[-1]
+    return product < min(1e-8 * float(np.finfo(coef.dtype).max), PRODUCTS_OVERFLOW)
+
+
 def check_model(model, X):
     for name in ("coef_", "intercept_", "offset_"):
         if hasattr(model, name):
             check_finite(name, getattr(model, name))
     n = X.shape[0] if hasattr(X, "shape") else len(X)
+    in_range = products_in_range(model, X)
     for method in ("predict", "decision_function", "predict_proba"):
         if hasattr(model, method):
             values = getattr(model, method)(X)
-            check_finite(method, values)
+            if in_range:
+                check_finite(method, values)
             if len(values) != n:
                 raise Failure(f"{method} gave {len(values)} for {n} rows")
 
@@ -498,6 +520,8 @@ class Case:
             for _ in range(5):
                 before = w.copy()
                 optimizer.step(w, as_kind(some_values(draws, 1, len(w), nature)[0], kind))
+        except FloatingPointError as error:  # the step went too far, and says so
+            return check_refusal(error)
         except Exception as error:
             check_refusal(error)
             check_finite("what a refused step left", w)
@@ -510,7 +534,9 @@ class Case:
 
 def same(array, old):
     if array.dtype == object:
-        return all(a is b or a == b or (a != a and b != b) for a, b in zip(array.flat, old.flat, strict=True))
+        return all(
+            a is b or a == b or (a != a and b != b) for a, b in zip(array.flat, old.flat, strict=True)
+        )
     if array.dtype.kind == "f":
         return np.array_equal(array, old, equal_nan=True)
     return np.array_equal(array, old)
@@ -555,7 +581,10 @@ def run(first, stop, only=None):
             done = subprocess.run(
                 command + (["--only", only] if only else []), capture_output=True, text=True
             )
-            lines = [json.loads(line) for line in open(out)] if os.path.exists(out) else []
+            lines = []
+            if os.path.exists(out):
+                with open(out) as file:
+                    lines = [json.loads(line) for line in file]
         results += [line for line in lines if "case" in line]
         if done.returncode == 0:
             return results
