@@ -35,6 +35,7 @@ from .compat import (
 )
 from .data import RowSubset, validated, validated_for_prediction
 from .linear_model.sharing import answering, fit_together, group_key, raw_scores_together, why_not
+from .linear_model.whole import silent
 
 __all__ = ["GridSearchCV", "RandomizedSearchCV"]
 
@@ -556,6 +557,7 @@ class _Transformed:
 # ---- running a batch on a fold -------------------------------------------------------------------
 
 
+@silent
 def _run(batch, number, rows, n_jobs):
     """Fit and score a batch on one fold: place of the task -> result, for fits that succeeded."""
     results = {}

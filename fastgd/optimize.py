@@ -98,6 +98,8 @@ class Optimizer:
         ------
         ValueError
             For other shapes or types, and for gradients that are not finite: nothing has moved then.
+        FloatingPointError
+            If finite gradients were so large that weights overflowed: they have moved, and are lost.
         """
         alone = isinstance(weights, np.ndarray)
         weights = [weights] if alone else list(weights)
@@ -121,6 +123,12 @@ class Optimizer:
                 held.updates.step(held.answer, g, rate, factor)
                 w[...] = held.state.point(w)
         self.t += 1
+        for i, w in enumerate(weights):
+            if not isfinite(kernels.largest(w)):
+                raise FloatingPointError(
+                    f"Step {self.t}, with learning rate {rate:g}, made weights of array {i} infinite. "
+                    "Begin again with a smaller learning rate, or with clip_norm."
+                )
 
     def answer(self, weights=None):
         """The weights that predict: for rules with an average, that; else those given.
@@ -476,6 +484,8 @@ def minimize(
         message = (
             f"{sentence} That was at step {step}, with learning rate {rate:g}. The best point until then "
             "is returned; a smaller learning rate or clip_norm may avoid it."
+            if step
+            else f"{sentence} That was at x0, which is returned."
         )
     if jac is None:
         message += f" Gradients are central differences, as jac is None: {2 * x.size} calls of fun each."

@@ -26,6 +26,7 @@ from ..data import validated
 from ..solvers import coordinate, gram
 from ..solvers.moments import TooLarge
 from ..solvers.objective import Goal, Objective
+from .whole import all_or_nothing
 
 __all__ = ["ElasticNet", "Lasso", "LinearRegression", "Ridge"]
 
@@ -212,6 +213,7 @@ class LinearRegression(Solved, _LinearRegression):
         self.max_time = max_time
 
     @fit_context(prefer_skip_nested_validation=True)
+    @all_or_nothing
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 
@@ -350,6 +352,7 @@ class Ridge(Solved, _Ridge):
         self.max_time = max_time
 
     @fit_context(prefer_skip_nested_validation=True)
+    @all_or_nothing
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 
@@ -559,6 +562,7 @@ class ElasticNet(Solved, _ElasticNet):
         self.max_time = max_time
 
     @fit_context(prefer_skip_nested_validation=True)
+    @all_or_nothing
     def fit(self, X, y, sample_weight=None, check_input=True):
         """Fit the model.
 

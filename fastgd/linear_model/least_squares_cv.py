@@ -26,6 +26,7 @@ from ..solvers import coordinate, gram
 from ..solvers.moments import gather, moments, sample_mean
 from ..solvers.objective import Certificate, Objective
 from .least_squares import MAX_TIME, ElasticNet, Lasso, Ridge, Solved, float_like, narrowed
+from .whole import all_or_nothing, silent
 
 __all__ = ["ElasticNetCV", "LassoCV", "RidgeCV"]
 
@@ -198,6 +199,7 @@ class RidgeCV(Solved, _RidgeCV):
         self.max_time = max_time
 
     @fit_context(prefer_skip_nested_validation=True)
+    @all_or_nothing
     def fit(self, X, y, sample_weight=None, **params):
         """Fit the model, the strength of its penalty chosen by cross-validation.
 
@@ -408,6 +410,7 @@ class PenaltyPath(Solved):
     """What LassoCV and ElasticNetCV share."""
 
     @fit_context(prefer_skip_nested_validation=True)
+    @all_or_nothing
     def fit(self, X, y, sample_weight=None, **params):
         """Fit the model, the strength of its penalties chosen by cross-validation.
 
@@ -456,13 +459,13 @@ class PenaltyPath(Solved):
         if shared:
             trains = [table.centred(self.fit_intercept) for table in folds.trains]
             jobs = [
-                delayed(errors_on_moments)(trains[i], folds.tests[i], grid, ratio, self, goal)
+                delayed(silent(errors_on_moments))(trains[i], folds.tests[i], grid, ratio, self, goal)
                 for grid, ratio in zip(grids, ratios, strict=True)
                 for i in range(len(splits))
             ]
         else:
             jobs = [
-                delayed(errors_on_rows)(X, y, weight, train, test, grid, ratio, self, goal)
+                delayed(silent(errors_on_rows))(X, y, weight, train, test, grid, ratio, self, goal)
                 for grid, ratio in zip(grids, ratios, strict=True)
                 for train, test in splits
             ]

@@ -35,7 +35,8 @@ from ..compat import (
 )
 from ..data import raw_scores, validated, validated_for_prediction
 from ..solvers import LOGISTIC, Certificate, Goal, Objective, Solution, solve
-from .stochastic import MAX_INT, _all_or_nothing
+from .stochastic import MAX_INT
+from .whole import all_or_nothing
 
 __all__ = ["LogisticRegression"]
 
@@ -45,6 +46,7 @@ HANDED_OVER = "liblinear"  # penalises the intercept: another objective
 STRICTER = 0.01  # times the square of a gradient's tol: the relative suboptimality asked for
 ABSENT = 40.0  # e ** -ABSENT is nothing next to 1: minus the intercept of a class without weight
 LARGEST_PENALTY = 1e100
+SMALLEST_WEIGHT = 1e-20  # among the largest weights that are used as they are
 SEPARATED = 1e-7  # of the objective at zero weights, below which nothing is left of a loss
 
 
@@ -257,7 +259,7 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
         return CallbackSupportMixin.set_callbacks(self, *callbacks)
 
     @fit_context(prefer_skip_nested_validation=True)
-    @_all_or_nothing
+    @all_or_nothing
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 
@@ -630,11 +632,14 @@ class _Classes:
         models = len(self.present)
         if models == 1:
             return self._certain(X.shape[1])
+        weight = self.weight  # only their ratios count by now: large ones must not overflow float32
+        if weight is not None and not SMALLEST_WEIGHT < weight.max() < 1 / SMALLEST_WEIGHT:
+            weight = weight / weight.max()
         if start is None and goal.max_iter == 0:  # a solver may begin with better intercepts
             start = np.zeros((len(self.labels), X.shape[1])), np.zeros(len(self.labels))
         if start is not None:
             start = self._of_the_present(*start)
-        setting = {"X": X, "weight": self.weight, "l1": l1, "fit_intercept": self.fit_intercept}
+        setting = {"X": X, "weight": weight, "l1": l1, "fit_intercept": self.fit_intercept}
         if models == 2:
             # Two of several classes: w, -w in a softmax have half of the l2 penalty of 2 w in one model.
             l2 = l2 if len(self.labels) == 2 else 0.5 * l2
@@ -673,7 +678,22 @@ class _Classes:
         )
 
     def attributes(self, coef, intercept, dtype):
-        """`coef_` and `intercept_` of a solver's weights."""
+        """`coef_` and `intercept_` of a solver's weights.
+
+        Raises
+        ------
+        ValueError
+            If they are not finite numbers of this type.
+        """
+        found = self._expanded(coef, intercept, dtype)
+        if not all(np.isfinite(values).all() for values in found):
+            raise ValueError(
+                f"The solution has coefficients that {dtype} cannot hold. Scale the features that are "
+                "very small or very large, for example by StandardScaler."
+            )
+        return found
+
+    def _expanded(self, coef, intercept, dtype):
         present, n_classes = self.present, len(self.labels)
         coef, intercept = np.atleast_2d(coef), np.atleast_1d(intercept)
         if n_classes == 2:

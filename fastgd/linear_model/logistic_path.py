@@ -42,7 +42,7 @@ from .logistic import (
     warn,
     weighed,
 )
-from .stochastic import _all_or_nothing
+from .whole import all_or_nothing, silent
 
 __all__ = ["LogisticRegressionCV"]
 
@@ -191,7 +191,7 @@ max_time, multi_class
         self.multi_class = multi_class
 
     @fit_context(prefer_skip_nested_validation=True)
-    @_all_or_nothing
+    @all_or_nothing
     def fit(self, X, y, sample_weight=None, **params):
         """Choose the penalty by cross-validation and fit all rows with it.
 
@@ -243,7 +243,7 @@ max_time, multi_class
         paths = _Paths(self, X, y, everything, Cs, scoring, counts, scored_with)
         parallel = Parallel(n_jobs=self.n_jobs, require="sharedmem")
         tasks = [(fold, ratio) for fold in folds for ratio in ratios]
-        results = parallel(delayed(paths.run)(*fold, ratio) for fold, ratio in tasks)
+        results = parallel(delayed(silent(paths.run))(*fold, ratio) for fold, ratio in tasks)
         shape = (len(folds), len(ratios), len(Cs))
         coefs, scores, n_iter = (np.array(part) for part in zip(*results, strict=True))
         coefs = coefs.reshape(*shape, *coefs.shape[2:])

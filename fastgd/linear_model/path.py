@@ -29,7 +29,8 @@ from ..compat import (
 from ..data import RowSubset, validated
 from ..penalties import strengths
 from .sharing import answering, fit_together, raw_scores_together
-from .stochastic import MAX_INT, SGDClassifier, SGDRegressor, _all_or_nothing
+from .stochastic import MAX_INT, SGDClassifier, SGDRegressor
+from .whole import all_or_nothing
 
 __all__ = ["SGDClassifierCV", "SGDRegressorCV"]
 
@@ -277,7 +278,7 @@ class SGDClassifierCV(_Path, SGDClassifier):
         self.scoring = scoring
 
     @fit_context(prefer_skip_nested_validation=True)
-    @_all_or_nothing
+    @all_or_nothing
     def fit(self, X, y, sample_weight=None, *, groups=None):
         """Choose the penalty by cross-validation, then fit it on all rows.
 
@@ -435,7 +436,7 @@ class SGDRegressorCV(_Path, SGDRegressor):
         self.scoring = scoring
 
     @fit_context(prefer_skip_nested_validation=True)
-    @_all_or_nothing
+    @all_or_nothing
     def fit(self, X, y, sample_weight=None, *, groups=None):
         """Choose the penalty by cross-validation, then fit it on all rows.
 

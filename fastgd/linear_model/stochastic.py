@@ -15,7 +15,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, wraps
+from functools import lru_cache
 from numbers import Integral, Real
 
 import numpy as np
@@ -61,6 +61,7 @@ from ..penalties import PENALTIES, strengths
 from ..schedules import SCHEDULES, Schedule, make_schedule
 from ..training import Overflow, Plan, Problem, objective_check
 from ..watching import train_watched
+from .whole import all_or_nothing
 
 __all__ = ["SGDClassifier", "SGDOneClassSVM", "SGDRegressor"]
 
@@ -96,23 +97,6 @@ _PENALISED = {
 
 def _names(task):
     return {name for name, loss in LOSSES.items() if task in loss.tasks}
-
-
-def _all_or_nothing(fit):
-    """A fit that fails before it has a model leaves the estimator as it was."""
-
-    @wraps(fit)
-    def wrapper(self, *args, **kwargs):
-        before = self.__dict__.copy()
-        try:
-            return fit(self, *args, **kwargs)
-        except BaseException:
-            if self.__dict__.get("history_") is before.get("history_"):
-                self.__dict__.clear()
-                self.__dict__.update(before)
-            raise
-
-    return wrapper
 
 
 @dataclass
@@ -909,7 +893,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         self.optimizer = optimizer
 
     @fit_context(prefer_skip_nested_validation=True)
-    @_all_or_nothing
+    @all_or_nothing
     def fit(
         self,
         X,
@@ -984,7 +968,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         return self._job(X, y, sample_weight, (coef, intercept, None, None), given, rows=rows)
 
     @fit_context(prefer_skip_nested_validation=True)
-    @_all_or_nothing
+    @all_or_nothing
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train one epoch on the given rows, going on from the present weights.
 
@@ -1410,7 +1394,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
         self.optimizer = optimizer
 
     @fit_context(prefer_skip_nested_validation=True)
-    @_all_or_nothing
+    @all_or_nothing
     def fit(
         self,
         X,
@@ -1484,7 +1468,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
         return self._job(X, y, sample_weight, begin, given, rows=rows)
 
     @fit_context(prefer_skip_nested_validation=True)
-    @_all_or_nothing
+    @all_or_nothing
     def partial_fit(self, X, y, sample_weight=None):
         """Train one epoch on the given rows, going on from the present weights.
 
@@ -1767,7 +1751,7 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
         return self.nu
 
     @fit_context(prefer_skip_nested_validation=True)
-    @_all_or_nothing
+    @all_or_nothing
     def fit(self, X, y=None, coef_init=None, offset_init=None, sample_weight=None):
         """Fit the model.
 
@@ -1807,7 +1791,7 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
         return self._descend(self._job(X, sample_weight, (coef, 1 - offset, None, None)))
 
     @fit_context(prefer_skip_nested_validation=True)
-    @_all_or_nothing
+    @all_or_nothing
     def partial_fit(self, X, y=None, sample_weight=None):
         """Train one epoch on the given rows, going on from the present weights.
 

@@ -11,7 +11,7 @@ metric is the diagonal.
 """
 
 import numpy as np
-from scipy.linalg import cho_solve, eigh
+from scipy.linalg import LinAlgError, cho_solve, eigh
 
 from ..kernels import kernels
 from .design import Design
@@ -345,6 +345,8 @@ class KroneckerMetric:
         A = np.diag((p * s).sum(axis=1, dtype=np.float64)) - ((p * s) @ p.T).astype(np.float64)
         A /= spread.sum()
         d = design.d
+        if not (np.isfinite(A).all() and np.isfinite(G).all()):
+            raise LinAlgError("entries that are not finite")
         # (A x G + l2 D) = (I x L) (A x L^-1 G L^-T + I) (I x L') with D = l2 L L' on the weights
         self.root = np.append(np.sqrt(model.l2) * design.scale, 0.0)
         floor = 1e-3 * np.sqrt(np.maximum(G.diagonal(), 1e-300) * A.trace() / model.classes)
