@@ -504,6 +504,16 @@ def test_sparse_and_wide_is_solved_by_conjugate_gradients(alpha, targets, monkey
         assert len(model.history_["objective"]) > 1
 
 
+def test_sparse_and_collinear_has_minimum_norm(monkeypatch):
+    monkeypatch.setattr(gram, "_gram_pays", lambda problem: False)
+    draws = np.random.RandomState(0)
+    X = np.hstack([np.eye(size)[draws.randint(size, size=400)] for size in (30, 20, 7)])
+    y = draws.randn(400)
+    model = LinearRegression().fit(sp.csr_matrix(X), y)
+    truth = np.linalg.pinv(X - X.mean(axis=0)) @ (y - y.mean())
+    np.testing.assert_allclose(model.coef_, truth, rtol=1e-6, atol=1e-8)
+
+
 # -- kernels and moments against their NumPy twins -------------------------------------------------------
 
 

@@ -37,6 +37,8 @@ MAX_ITER = 10_000  # of conjugate gradients
 DENSE_ENOUGH = 1_000_000  # values of a wide sparse X that is small enough to be worked on as a dense one
 BLOCK_PASSES = 8  # that the exact block of the preconditioner may cost
 HEAVY = 200  # columns in the exact block of the preconditioner
+VANISHING = 1e-10  # penalty, relative to the largest column, under which an answer has minimum norm
+SHORTENING = 150  # iterations that this may take
 LOOK_BACK = 3  # iterations of conjugate gradients whose gains are compared with those of as many before
 FOLD_BYTES = 1 << 22  # of rows whose leverages are computed at a time
 
@@ -582,27 +584,25 @@ def still_to_gain(gains, objective):
 
 
 def _shorten(operator, b, coef, k, objectives, goal):
-    """Replace an answer without penalty by that of minimum norm, reached by plain gradients from zero."""
-    w = np.zeros_like(coef[k])
-    r = b.copy()
-    p = r.copy()
-    rho = first = float(r @ r)
-    for _ in range(500):
-        if rho <= 1e-28 * first:
-            break
-        q = operator.times(p)
-        curvature = float(p @ q)
-        if not curvature > 0:
-            break
-        step = rho / curvature
-        w += step * p
-        r -= step * q
-        previous, rho = rho, float(r @ r)
-        p *= rho / previous
-        p += r
+    """Replace an answer without penalty by that of minimum norm: the limit of ever smaller penalties.
+
+    Conjugate gradients go on with a penalty that is next to nothing, which moves along the directions
+    that the rows say nothing about; they find what the tolerance has left of rare columns, too.
+    """
+    l2 = VANISHING * float(operator.square.max(initial=0.0))
+    if not l2 > 0:
+        return
     c = float(operator.h @ operator.y[:, k] ** 2)
-    objective = 0.5 * c - 0.5 * float(w @ (b + r))
-    if objective <= objectives[k] * (1 + goal.tol) and np.linalg.norm(w) <= np.linalg.norm(coef[k]):
+    points = [coef[k]]
+
+    def report(w, objective, value):
+        points.append(w)
+        return len(points) > SHORTENING
+
+    _descend(operator, b, l2, coef[k], Preconditioner(operator, l2).apply, c, report)
+    w = points[-1]
+    objective = 0.5 * c - 0.5 * float(w @ (2 * b - operator.times(w)))
+    if objective <= objectives[k] * (1 + goal.tol) and np.isfinite(objective):
         coef[k], objectives[k] = w, objective
 
 
