@@ -524,23 +524,26 @@ def _conjugate_gradients(problem, goal, start, progress):
     def answer():
         return problem.answer(coef.copy(), operator.y_mean - coef @ operator.x_mean)
 
+    vanishing = VANISHING * float(operator.square.max(initial=0.0))
     for k in range(problem.targets):
-        l2 = float(problem.l2[k])
+        l2 = float(problem.l2[k]) or vanishing  # without one, there are directions of no curvature
         if l2 not in preconditioners:
             preconditioners[l2] = Preconditioner(operator, l2)
+        precondition = preconditioners[l2].apply
         b = operator.correlation(operator.y[:, k])
-        floor = EPS * float(c[k])
+        floor, added = EPS * float(c[k]), l2 - float(problem.l2[k])
 
-        def report(w, objective, value, k=k, floor=floor):
+        def report(w, objective, value, k=k, floor=floor, added=added):
+            objective = max(objective - 0.5 * added * float(w @ w), 0.0)
             coef[k], objectives[k], left[k] = w, objective, value
             limit = progress.add(answer, float(objectives.sum()), "estimate", float(left.sum()))
             return limit or value <= goal.tol * max(objective, floor)
 
-        _descend(operator, b, l2, coef[k], preconditioners[l2].apply, float(c[k]), report)
+        _descend(operator, b, l2, coef[k], precondition, float(c[k]), report)
         if progress.reason and not progress.converged:
             return
-        if l2 == 0:
-            _shorten(operator, b, coef, k, objectives, goal)
+        if added:
+            coef[k], objectives[k] = _shortened(operator, b, l2, coef[k], precondition, float(c[k]))
     if not progress.reason:
         exact(progress)
 
@@ -583,27 +586,22 @@ def still_to_gain(gains, objective):
     return max(2 * recent * rate / (1 - rate), gains[-1])
 
 
-def _shorten(operator, b, coef, k, objectives, goal):
-    """Replace an answer without penalty by that of minimum norm: the limit of ever smaller penalties.
+def _shortened(operator, b, l2, start, precondition, c):
+    """The answer of minimum norm among those without penalty, and its objective, from one of them.
 
-    Conjugate gradients go on with a penalty that is next to nothing, which moves along the directions
-    that the rows say nothing about; they find what the tolerance has left of rare columns, too.
+    It is the limit of ever smaller penalties: with one that is next to nothing, conjugate gradients also
+    move along the directions that the rows say nothing about. They find what the tolerance has left of
+    rare columns, too.
     """
-    l2 = VANISHING * float(operator.square.max(initial=0.0))
-    if not l2 > 0:
-        return
-    c = float(operator.h @ operator.y[:, k] ** 2)
-    points = [coef[k]]
+    points = []
 
     def report(w, objective, value):
         points.append(w)
-        return len(points) > SHORTENING
+        return len(points) >= SHORTENING
 
-    _descend(operator, b, l2, coef[k], Preconditioner(operator, l2).apply, c, report)
+    _descend(operator, b, l2, start, precondition, c, report)
     w = points[-1]
-    objective = 0.5 * c - 0.5 * float(w @ (2 * b - operator.times(w)))
-    if objective <= objectives[k] * (1 + goal.tol) and np.isfinite(objective):
-        coef[k], objectives[k] = w, objective
+    return w, max(0.5 * c - 0.5 * float(w @ (2 * b - operator.times(w))), 0.0)
 
 
 # -- many strengths ------------------------------------------------------------------------------------
