@@ -504,7 +504,10 @@ class PenaltyPath(Solved):
         smallest = np.finfo(np.float64).resolution
         if largest <= smallest:
             return np.full(self.alphas, smallest)
-        return np.geomspace(largest, largest * self.eps, num=self.alphas)
+        least = max(
+            largest * self.eps, np.finfo(np.float64).tiny
+        )  # a share that vanishes still has a grid
+        return np.geomspace(largest, least, num=self.alphas)
 
     def _refit(self, X, y, weight, ratio):
         model = self._get_estimator()
