@@ -565,9 +565,9 @@ def test_blocks_are_centred_rows(kind, order, weighted):
 
 @pytest.mark.kernels
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-@pytest.mark.parametrize("d", [1, 2, 5, 6, 9, 14, 30])
+@pytest.mark.parametrize("d", [1, 2, 5, 6, 9, 14, 18, 22, 30, 45])
 def test_products_are_their_twin(kind, d):
-    """Each width of the last tile, with and without weights and targets."""
+    """Each width of the last tile, with and without weights and targets, by vectors of either width."""
     draws = np.random.RandomState(0)
     X = draws.randn(700, d).astype(kind)
     for targets in (0, 1, 3):
@@ -577,9 +577,12 @@ def test_products_are_their_twin(kind, d):
             width = -(-k // 4) * 4
             table = np.zeros((width, width))
             kernels.products(make_rows(X), shift, root, y, 100, 650, table)
+            narrow = np.zeros((width, width))
+            kernels.products(make_rows(X), shift, root, y, 100, 650, narrow, wide=False)
             Z = np.column_stack([X - shift[:d], y - shift[d:], np.ones(700)])
             Z = (Z if root is None else Z * root[:, None])[100:650]
             np.testing.assert_allclose(np.triu(table[:k, :k]), np.triu(Z.T @ Z), rtol=1e-10, atol=1e-10)
+            np.testing.assert_allclose(np.triu(narrow[:k, :k]), np.triu(Z.T @ Z), rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.kernels

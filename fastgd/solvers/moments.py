@@ -35,7 +35,8 @@ __all__ = [
 EPS = np.finfo(np.float64).eps
 BLOCK_BYTES = 1 << 19  # of centred rows in one matrix product: they stay in L2
 BLOCK_ROWS = (256, 8192)
-FEW = 256  # columns of which products by our own kernel are sooner there than by BLAS
+# columns of which products by our own kernel are sooner there than by BLAS
+FEW = 1024 if kernels.has_wide_vectors() else 256
 SAMPLE = 256  # rows whose mean is the shift
 
 
