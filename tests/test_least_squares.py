@@ -20,7 +20,7 @@ from fastgd import ElasticNet, ElasticNetCV, Lasso, LassoCV, LinearRegression, R
 from fastgd.data import make_rows
 from fastgd.kernels import kernels
 from fastgd.solvers import Goal, Objective, coordinate, gram, solve
-from fastgd.solvers.moments import blocks_of, column_stats, moments
+from fastgd.solvers.moments import blocks_of, column_stats, moments, squares_along
 
 NAMES = ("LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV")
 RATIOS = {"lasso": 1.0, "elastic net": 0.4, "nearly ridge": 0.01}
@@ -581,8 +581,22 @@ def test_products_are_their_twin(kind, d):
             kernels.products(make_rows(X), shift, root, y, 100, 650, narrow, wide=False)
             Z = np.column_stack([X - shift[:d], y - shift[d:], np.ones(700)])
             Z = (Z if root is None else Z * root[:, None])[100:650]
-            np.testing.assert_allclose(np.triu(table[:k, :k]), np.triu(Z.T @ Z), rtol=1e-10, atol=1e-10)
-            np.testing.assert_allclose(np.triu(narrow[:k, :k]), np.triu(Z.T @ Z), rtol=1e-10, atol=1e-10)
+            np.testing.assert_allclose(table[:k, :k], Z.T @ Z, rtol=1e-10, atol=1e-10)
+            np.testing.assert_allclose(narrow[:k, :k], Z.T @ Z, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int16])
+@pytest.mark.parametrize("d", [1, 3, 4, 10])
+def test_squares_along_directions_are_their_twin(kind, d):
+    draws = np.random.RandomState(0)
+    X = (100 * draws.randn(1003, d)).astype(kind)
+    shift, directions = draws.randn(d), draws.randn(d, 3)
+    for root in (None, draws.rand(1003)):
+        Z = (X - shift) * (1.0 if root is None else root[:, None])
+        np.testing.assert_allclose(
+            squares_along(X, shift, root, directions), ((Z @ directions) ** 2).sum(axis=0), rtol=1e-12
+        )
 
 
 @pytest.mark.kernels

@@ -66,6 +66,7 @@ cdef extern from "gram.h" namespace "fastgd" nogil:
     void centre_row[X](const X *x, const X *ahead, const double *shift, double scale, double *z, idx d)
     bint wide_vectors()
     void gram_rows(bint wide, const double *z, idx width, idx count, double *table)
+    void add_squares_along(const double *z, idx width, idx count, const double *v, idx directions, double *squares)
 
 cdef enum:
     L1_BYTES = 24576           # of centred rows that stay in the first-level cache
@@ -128,6 +129,47 @@ cdef void products_as(const X *x, const double *shift, const double *root, const
         start += now
 
 
+cdef void squares_along_as(const X *x, const double *shift, const double *root, const double[:, ::1] v, idx d, idx rows,
+                           double *z, double *squares, idx count) noexcept nogil:
+    cdef idx start = 0, now, width = v.shape[1]
+    cdef const double *near = NULL
+    while start < count:
+        now = min(rows, count - start)
+        if root != NULL:
+            near = root + start
+        center_as(x + start * d, shift, near, d, width, z, now, count - start)
+        add_squares_along(z, width, now, &v[0, 0], v.shape[0], squares)
+        start += now
+
+
+def squares_along(Rows rows, const double[::1] shift, const double[::1] root, const double[:, ::1] v, double[::1] squares):
+    """squares[a] += sum of (z . v_a)^2, of z = root (x - shift) of all dense float rows.
+
+    v: (directions, width), width being d rounded up to a multiple of 4, and zeros in the columns from d on.
+    """
+    cdef idx d = rows.d, width = v.shape[1], block
+    cdef const double *scale = NULL
+    cdef double *z
+    if rows.sparse or rows.convert != NULL:
+        raise TypeError("The kernels centre dense rows of floats.")
+    if not (width == (d + 3) // 4 * 4 and shift.shape[0] >= d and (root is None or root.shape[0] >= rows.n)
+            and squares.shape[0] >= v.shape[0]):
+        raise ValueError("The kernels need a shift per column, directions padded to fours, and a sum for each.")
+    if rows.n == 0 or d == 0 or v.shape[0] == 0:
+        return
+    if root is not None:
+        scale = &root[0]
+    block = max(<idx> 8, L1_BYTES // (width * 8))
+    z = <double *> take(block * width * sizeof(double))
+    with nogil:
+        memset(z, 0, block * width * sizeof(double))
+        if rows.float32:
+            squares_along_as(<const float *> address(rows.data), &shift[0], scale, v, d, block, z, &squares[0], rows.n)
+        else:
+            squares_along_as(<const double *> address(rows.data), &shift[0], scale, v, d, block, z, &squares[0], rows.n)
+        free(z)
+
+
 def has_wide_vectors():
     """Whether this CPU has the vectors of 64 bytes that `products` makes use of."""
     return wide_vectors()
@@ -135,7 +177,7 @@ def has_wide_vectors():
 
 def products(Rows rows, const double[::1] shift, const double[::1] root, const double[:, ::1] y, idx start, idx stop,
              double[:, ::1] table, bint wide=True):
-    """table += Z'Z on and above the diagonal, of z = root (x - shift, y - shift, 1) of dense float rows.
+    """table += Z'Z, symmetric before and after, of z = root (x - shift, y - shift, 1) of dense float rows.
 
     Parameters
     ----------
@@ -147,7 +189,7 @@ def products(Rows rows, const double[::1] shift, const double[::1] root, const d
     table : (width, width), width being d + targets + 1 rounded up to a multiple of 4
     wide : whether to use vectors of 64 bytes, where the CPU has them
     """
-    cdef idx d = rows.d, targets = y.shape[1], width = table.shape[0], k = rows.d + y.shape[1] + 1, block
+    cdef idx d = rows.d, targets = y.shape[1], width = table.shape[0], k = rows.d + y.shape[1] + 1, block, i, j
     cdef const double *scale = NULL
     cdef const double *target = NULL
     cdef double *z
@@ -174,6 +216,9 @@ def products(Rows rows, const double[::1] shift, const double[::1] root, const d
             products_as(<const double *> address(rows.data) + start * d, &shift[0], scale, target, &shift[0] + d, d,
                         targets, width, block, wide, z, &table[0, 0], stop - start)
         free(z)
+        for i in range(width):
+            for j in range(i):
+                table[i, j] = table[j, i]
 
 
 cdef void csr_columns(const X *x, const I *indices, const I *indptr, idx n, const double[::1] weight,

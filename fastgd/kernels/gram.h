@@ -122,6 +122,32 @@ inline void gram_rows(bool wide, const double *z, idx width, idx count, double *
     }
 }
 
+/* squares[a] += sum of (z . v_a)^2 over rows z; rows of z and of v are `width` long, a multiple of 4. */
+inline void add_squares_along(const double *FASTGD_RESTRICT z, idx width, idx count, const double *FASTGD_RESTRICT v,
+                              idx directions, double *FASTGD_RESTRICT squares) {
+    const f64v zero = {};
+    for (idx a = 0; a < directions; a++, v += width) {
+        double along = 0;
+        idx r = 0;
+        for (; r + 4 <= count; r += 4) {
+            const double *row = z + r * width;
+            f64v sum[4] = {zero, zero, zero, zero};
+            for (idx j = 0; j < width; j += 4)
+                for (int b = 0; b < 4; b++) sum[b] += load(row + b * width + j) * load(v + j);
+            for (int b = 0; b < 4; b++) {
+                const double move = total(sum[b]);
+                along += move * move;
+            }
+        }
+        for (; r < count; r++) {
+            f64v sum = zero;
+            for (idx j = 0; j < width; j += 4) sum += load(z + r * width + j) * load(v + j);
+            along += total(sum) * total(sum);
+        }
+        squares[a] += along;
+    }
+}
+
 } // namespace
 } // namespace fastgd
 

@@ -42,7 +42,8 @@ __all__ = ["Quadratic", "merged", "on_moments", "path_on_moments", "solve", "sol
 
 EPS = np.finfo(np.float64).eps
 MAX_ITER = 100_000  # epochs of coordinate descent
-BLOCK = 10  # epochs between two looks at the gap
+BLOCK = 10  # epochs between two looks at the gap, at least
+BLOCK_STEPS = 2000  # of single coordinates in that, at least: as long as a look takes at few columns
 POLISHED = 4000  # largest support on which Newton's method is tried
 FIRST_SET = 100  # columns in the first working set
 WHOLE = 200  # dense columns whose Gram matrix is sooner there than working sets
@@ -376,7 +377,7 @@ class Quadratic:
         w[self.Q.diagonal() <= 0] = 0.0
         g = self.gradient(w)
         objective, gap = self.measure(w, g)
-        block, idle = 2, 0
+        block, idle = max(2, BLOCK_STEPS // max(1, len(w))), 0
         while not gap <= limit(objective) and progress.left and not progress.over():
             before, support = objective, w != 0
             run, _ = kernels.descend_gram(
@@ -390,7 +391,7 @@ class Quadratic:
                 0.01 * limit(objective),
             )
             progress.epochs += run
-            block = BLOCK
+            block = max(block, BLOCK)
             settled = len(w) <= 300 or ((w != 0) == support).all()
             if settled and progress.left:
                 for _ in range(10):

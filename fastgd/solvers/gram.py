@@ -26,7 +26,7 @@ from scipy.linalg import cho_factor, cho_solve, eigh, lapack
 
 from ..data import make_rows, padded
 from ..kernels import kernels
-from .moments import blocks_of, column_stats, moments, sample_mean
+from .moments import blocks_of, column_stats, moments, sample_mean, squares_along
 from .progress import Progress
 
 __all__ = ["Problem", "Spectrum", "least_squares", "leave_one_out", "relative_weights", "solve"]
@@ -228,15 +228,12 @@ class Normal:
         if self.near:
             return False
         directions = self.null * self.scale[:, None]
-        squares = np.zeros(directions.shape[1])
-        root = None if problem.weight is None else np.sqrt(problem.weight)
         if problem.sparse:
             moves = problem.X @ directions - stats.x_mean @ directions
-            squares += (np.ones(problem.n) if root is None else problem.weight) @ moves**2
+            squares = (np.ones(problem.n) if problem.weight is None else problem.weight) @ moves**2
         else:
-            for _, _, Z in blocks_of(problem.X, stats.x_mean, root):
-                moves = Z @ directions
-                squares += np.einsum("ij,ij->j", moves, moves)
+            root = None if problem.weight is None else np.sqrt(problem.weight)
+            squares = squares_along(problem.X, stats.x_mean, root, directions)
         longest = (stats.total * self.values[-1]) ** 0.5 if len(self.values) else 0.0
         return bool((np.sqrt(squares) <= noise(problem) * longest).all())
 

@@ -30,6 +30,7 @@ __all__ = [
     "gather",
     "moments",
     "sample_mean",
+    "squares_along",
 ]
 
 EPS = np.finfo(np.float64).eps
@@ -175,7 +176,7 @@ def blocks_of(X, shift, root, width=None):
     width = d if width is None else width
     size = int(np.clip(BLOCK_BYTES // (8 * max(1, width)), *BLOCK_ROWS))
     buffer = np.empty((min(size, n), width))
-    rows = make_rows(X) if X.flags.c_contiguous and X.dtype.kind == "f" else None
+    rows = make_rows(X) if _takes(X) else None
     for start in range(0, n, size):
         stop = min(start + size, n)
         Z = buffer[: stop - start]
@@ -186,6 +187,28 @@ def blocks_of(X, shift, root, width=None):
             if root is not None:
                 Z[:, :d] *= root[start:stop, None]
         yield start, stop, Z
+
+
+def squares_along(X, shift, root, directions):
+    """sum of ((x - shift) sqrt(s) . v)^2 over the rows of dense X, for each column v of `directions`.
+
+    Parameters as of `blocks_of`; returns an array of shape (directions,).
+    """
+    squares = np.zeros(directions.shape[1])
+    if _takes(X):
+        v = np.zeros((len(squares), -(-X.shape[1] // 4) * 4))
+        v[:, : X.shape[1]] = directions.T
+        kernels.squares_along(make_rows(X), shift, root, v, squares)
+        return squares
+    for _, _, Z in blocks_of(X, shift, root):
+        moves = Z @ directions
+        squares += np.einsum("ij,ij->j", moves, moves)
+    return squares
+
+
+def _takes(X):
+    """Whether the kernels centre the rows of dense X."""
+    return X.flags.c_contiguous and X.dtype.kind == "f"
 
 
 def add_products(table, Z):
@@ -235,12 +258,12 @@ def _dense_table(X, y, weight, shift):
     table = np.zeros((k, k))
     # overflow is looked for in the sums
     # the vectors of the plain build are too short to compete
-    if k <= FEW and level == "v3" and X.flags.c_contiguous and X.dtype.kind == "f":
+    if k <= FEW and level == "v3" and _takes(X):
         width = -(-k // 4) * 4
         sums = np.zeros((width, width))
         targets = np.empty((len(X), 0)) if y is None else np.ascontiguousarray(y)
         kernels.products(make_rows(X), shift, root, targets, 0, len(X), sums)
-        return _symmetric(np.triu(sums[:k, :k]))
+        return sums[:k, :k]
     with np.errstate(over="ignore", invalid="ignore"):
         for start, stop, Z in blocks_of(X, shift[:d], root, k):
             if y is not None:
@@ -253,8 +276,7 @@ def _dense_table(X, y, weight, shift):
 
 
 def _symmetric(table):
-    upper = np.triu(table, 1)
-    return table + upper.T if not np.tril(table, -1).any() else np.triu(table) + upper.T
+    return np.triu(table) + np.triu(table, 1).T
 
 
 def _sparse_table(X, y, weight, shift):
