@@ -491,10 +491,12 @@ def test_bad_parameters_are_sentences():
         model.fit(X[:, :2], y)
 
 
+@pytest.mark.parametrize("block_rows", [50, 1000])  # a sample of the rows, or all of them
 @pytest.mark.parametrize("targets", [None, 2])
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
-def test_sparse_and_wide_is_solved_by_conjugate_gradients(alpha, targets, monkeypatch):
+def test_sparse_and_wide_is_solved_by_conjugate_gradients(alpha, targets, block_rows, monkeypatch):
     monkeypatch.setattr(gram, "_gram_pays", lambda problem: False)
+    monkeypatch.setattr(gram, "BLOCK_ROWS", block_rows)
     monkeypatch.setattr(gram, "DENSE_ENOUGH", 0)
     X, y, weight = made(120, 40, sparse=True, targets=targets, scales=0.2)
     for w in (None, weight):
@@ -504,8 +506,10 @@ def test_sparse_and_wide_is_solved_by_conjugate_gradients(alpha, targets, monkey
         assert len(model.history_["objective"]) > 1
 
 
-def test_sparse_and_collinear_has_minimum_norm(monkeypatch):
+@pytest.mark.parametrize("block_rows", [100, 1000])
+def test_sparse_and_collinear_has_minimum_norm(block_rows, monkeypatch):
     monkeypatch.setattr(gram, "_gram_pays", lambda problem: False)
+    monkeypatch.setattr(gram, "BLOCK_ROWS", block_rows)
     draws = np.random.RandomState(0)
     X = np.hstack([np.eye(size)[draws.randint(size, size=400)] for size in (30, 20, 7)])
     y = draws.randn(400)

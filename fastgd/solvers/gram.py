@@ -11,8 +11,8 @@ do
   one-hot columns with an intercept are; if not, the triangle R of a QR decomposition of the rows, made
   block by block.
 - d > n: the n x n kernel matrix.
-- sparse and wide: conjugate gradients, preconditioned by the diagonal and the exact block of the most
-  frequent columns.
+- sparse and wide: conjugate gradients, preconditioned by the diagonal and the block of the most frequent
+  columns, which some tens of thousands of rows tell well enough.
 
 With the eigenvectors of the moments at hand, further strengths of the penalty cost a matrix product
 (`Spectrum`), the exact leave-one-out residuals of all of them one more (`leave_one_out`).
@@ -36,7 +36,9 @@ WELL_CONDITIONED = 1e-10  # reciprocal condition of scaled normal equations that
 MAX_ITER = 10_000  # of conjugate gradients
 DENSE_ENOUGH = 1_000_000  # values of a wide sparse X that is small enough to be worked on as a dense one
 BLOCK_PASSES = 8  # that the exact block of the preconditioner may cost
-HEAVY = 200  # columns in the exact block of the preconditioner
+HEAVY = 200  # columns in the dense block of the preconditioner
+BLOCK_ROWS = 40_000  # from which it is made, if there are twice as many
+SHRINK = 0.02  # of what is off its diagonal then
 VANISHING = 1e-10  # penalty, relative to the largest column, under which an answer has minimum norm
 SHORTENING = 150  # iterations that this may take
 LOOK_BACK = 3  # iterations of conjugate gradients whose gains are compared with those of as many before
@@ -458,18 +460,37 @@ class Operator:
         )
         return out - left * self.x_mean
 
-    def block(self, columns):
-        """A of some columns."""
-        k, d, n = len(columns), self.problem.d, self.problem.n
-        place = np.full(d, -1, dtype=np.int32)
+    def sample(self):
+        """Rows drawn in proportion to their weights, or all where they are few, and the share of each."""
+        X, n = self.problem.X, self.problem.n
+        if n < 2 * BLOCK_ROWS:
+            return X, self.h
+        draws = np.random.default_rng(0)
+        if self.problem.weight is None:
+            rows = draws.integers(n, size=BLOCK_ROWS)
+        else:
+            rows = np.searchsorted(np.cumsum(self.h), draws.random(BLOCK_ROWS)).clip(max=n - 1)
+        return X[np.sort(rows)], np.full(BLOCK_ROWS, 1.0 / BLOCK_ROWS)
+
+    def block(self, columns, X, h):
+        """A of some columns, from the rows X: their diagonal is exact even if these are not all rows."""
+        k = len(columns)
+        place = np.full(self.problem.d, -1, dtype=np.int32)
         place[columns] = np.arange(k)
         H, sums = np.zeros((k, k)), np.zeros(k)
-        self.sweeps.gram(self.h, H, sums, 0, n, place)
+        kernels.Sweeps(make_rows(X), h, None, 0).gram(h, H, sums, 0, X.shape[0], place)
         diagonal = H.diagonal().copy()
         H += H.T.copy()
         np.fill_diagonal(H, diagonal)
-        mean = self.x_mean[columns]
-        return H - np.outer(mean, mean)
+        if self.problem.fit_intercept:
+            H -= np.outer(sums, sums)
+        if X is not self.problem.X:
+            found = H.diagonal()
+            ratio = np.sqrt(np.where(found > 0, self.square[columns] / unit_where_zero(found), 0.0))
+            H *= ratio
+            H *= ratio[:, None] * (1 - SHRINK)
+        np.fill_diagonal(H, self.square[columns])
+        return H
 
     def correlation(self, r):
         """X'r about the means, weighted: the right-hand side for r = y."""
@@ -480,18 +501,19 @@ class Operator:
 
 
 class Preconditioner:
-    """The diagonal of A + l2, and the exact block of the most frequent columns."""
+    """The diagonal of A + l2, and the block of the most frequent columns."""
 
     def __init__(self, operator, l2):
         problem = operator.problem
         self.diagonal = unit_where_zero(operator.square + l2)
-        counts = np.bincount(problem.X.indices, minlength=problem.d)
+        X, h = operator.sample()
+        counts = np.bincount(X.indices, minlength=problem.d)
         heavy = np.argsort(-counts, kind="stable")[:HEAVY]
         # their block costs the square of their values per row: not more than some passes over X
-        per_row = np.cumsum(counts[heavy]) / max(1, problem.n)
-        affordable = per_row**2 <= BLOCK_PASSES * problem.X.nnz / max(1, problem.n)
+        per_row = np.cumsum(counts[heavy]) / max(1, X.shape[0])
+        affordable = per_row**2 <= BLOCK_PASSES * X.nnz / max(1, X.shape[0])
         self.heavy = np.sort(heavy[affordable & (counts[heavy] * 50 > counts.max())])
-        A = operator.block(self.heavy)
+        A = operator.block(self.heavy, X, h)
         A.flat[:: len(A) + 1] += l2
         scale = 1.0 / unit_where_zero(np.sqrt(A.diagonal()))
         A *= scale
