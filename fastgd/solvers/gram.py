@@ -40,7 +40,7 @@ HEAVY = 200  # columns in the dense block of the preconditioner
 BLOCK_ROWS = 40_000  # from which it is made, if there are twice as many
 SHRINK = 0.02  # of what is off its diagonal then
 VANISHING = 1e-10  # penalty, relative to the largest column, under which an answer has minimum norm
-SHORTENING = 150  # iterations that this may take
+SHORTENING = 150  # iterations that this may take, from a tolerance of 1e-6 on
 LOOK_BACK = 3  # iterations of conjugate gradients whose gains are compared with those of as many before
 FOLD_BYTES = 1 << 22  # of rows whose leverages are computed at a time
 
@@ -562,7 +562,9 @@ def _conjugate_gradients(problem, goal, start, progress):
         if progress.reason and not progress.converged:
             return
         if added:
-            coef[k], objectives[k] = _shortened(operator, b, l2, coef[k], precondition, float(c[k]))
+            digits = -np.log10(goal.tol) if goal.tol > 0 else np.inf  # loose tolerances ask for less
+            most = 1 + int(SHORTENING * min(1.0, max(digits, 0.0) / 6) ** 2)
+            coef[k], objectives[k] = _shortened(operator, b, l2, coef[k], precondition, float(c[k]), most)
     if not progress.reason:
         exact(progress)
 
@@ -605,7 +607,7 @@ def still_to_gain(gains, objective):
     return max(2 * recent * rate / (1 - rate), gains[-1])
 
 
-def _shortened(operator, b, l2, start, precondition, c):
+def _shortened(operator, b, l2, start, precondition, c, most):
     """The answer of minimum norm among those without penalty, and its objective, from one of them.
 
     It is the limit of ever smaller penalties: with one that is next to nothing, conjugate gradients also
@@ -616,7 +618,7 @@ def _shortened(operator, b, l2, start, precondition, c):
 
     def report(w, objective, value):
         points.append(w)
-        return len(points) >= SHORTENING
+        return len(points) >= most
 
     _descend(operator, b, l2, start, precondition, c, report)
     w = points[-1]
