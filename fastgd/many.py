@@ -190,9 +190,9 @@ class Band:
         self.epoch = self.rows_done = 0  # rows of this epoch
         self.partial = False  # whether the last epoch was cut short
         self.began = time.perf_counter()
-        width = self._width(len(problems))
-        self.w = np.zeros((self.d, width), self.dtype)
-        self.numbers = np.zeros((len(FIELD), width))
+        self.scattered = first.rows.sparse or first.rows.filled() < FEW
+        self.w = np.zeros((self.d, self._stride(len(problems))), self.dtype)
+        self.numbers = np.zeros((len(FIELD), self._width(len(problems))))
         for name in ("scale", "carried", "product"):
             self[name][:] = 1
         # lanes beyond the models have weight zero, and idle
@@ -225,9 +225,15 @@ class Band:
         vector = VECTOR // self.dtype.itemsize
         return -(-models * self.classes // vector) * vector
 
+    def _stride(self, models):
+        """Weights kept for a feature: the width, or a power of two below it where rows are scattered."""
+        lanes = models * self.classes
+        few = self.scattered and lanes <= VECTOR // self.dtype.itemsize // 2
+        return 1 << (lanes - 1).bit_length() if few else self._width(models)
+
     def _hand_over(self):
         """Make the kernels' view of the weights and numbers."""
-        first, width = self.problems[0], self.w.shape[1]
+        first, width = self.problems[0], self.numbers.shape[1]
         self.w, self.numbers = np.ascontiguousarray(self.w), np.ascontiguousarray(self.numbers)
         self.band = kernels.Band(
             first.rows,
@@ -241,7 +247,8 @@ class Band:
             labels=first.label is not None,
             fit_intercept=self.plans[0].fit_intercept,
             classes=self.classes,
-            zeros=first.rows.filled() < FEW,
+            zeros=self.scattered and not first.rows.sparse,
+            stride=self.w.shape[1],
         )
         per_segment = SEGMENT / max(1.0, first.values_per_row) / width
         batches = max(1, int(min(per_segment, (1 << 20) / width)) // self.batch)
@@ -251,7 +258,7 @@ class Band:
 
     def _schedules(self):
         """Distinct schedules, as (schedule, factor), and which of them a lane has."""
-        places, which = {}, np.zeros(self.w.shape[1], np.int32)
+        places, which = {}, np.zeros(self.numbers.shape[1], np.int32)
         for place, i in enumerate(self.live):
             key = (self.schedules[i], self.factor[i])
             which[self._lanes(place)] = places.setdefault(key, len(places))
@@ -478,8 +485,11 @@ class Band:
             self.live = self.live[stay]
             return
         lanes = (stay[:, None] * self.classes + np.arange(self.classes)).ravel()
-        lanes = np.concatenate([lanes, np.full(self._width(len(stay)) - len(lanes), lanes[0])])
-        w, numbers = self.w[:, lanes], self.numbers[:, lanes]
+        used = len(lanes)
+        lanes = np.concatenate([lanes, np.full(self._width(len(stay)) - used, lanes[0])])
+        w, numbers = self.w[:, lanes[: self._stride(len(stay))]], self.numbers[:, lanes]
+        for name in ("positive", "negative"):  # the others idle
+            numbers[FIELD[name], used:] = 0
         # at once: an interruption must not find the lanes of others under a model's number
         self.live, self.w, self.numbers = self.live[stay], w, numbers
         self._hand_over()

@@ -14,7 +14,16 @@ from fuzz import KINDS, TIME_LIMIT, outcome_of
 from numpy.testing import assert_allclose
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
-from fastgd import LassoCV, LinearRegression, LogisticRegression, Optimizer, RidgeCV, minimize
+from fastgd import (
+    ElasticNet,
+    LassoCV,
+    LinearRegression,
+    LogisticRegression,
+    Optimizer,
+    RidgeCV,
+    SGDRegressor,
+    minimize,
+)
 from fastgd.linear_model import least_squares, logistic
 
 CASES = 90
@@ -111,3 +120,26 @@ def test_a_step_that_overflows_says_so():
     with pytest.raises(FloatingPointError, match="array 0 infinite"):
         for _ in range(3):
             optimizer.step(w, np.array([1e308, 0.0]))
+
+
+def test_targets_whose_squares_overflow_are_refused_by_working_sets():
+    X = np.random.default_rng(0).standard_normal((5, 400))
+    y = np.array([1e308, -1e308, 1.0, 0.0, 2.0])
+    with pytest.raises(ValueError, match="squares of y are too large"):
+        ElasticNet(alpha=0.1).fit(X, y)
+
+
+def test_the_smallest_share_of_the_largest_alpha():
+    X = np.random.default_rng(0).standard_normal((20, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = LassoCV(eps=5e-324, alphas=5, cv=2).fit(X, X[:, 0])
+    assert np.isfinite(model.coef_).all() and model.alphas_[-1] > 0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_means_beyond_all_numbers(dtype):
+    X, y = np.array([[-1.0], [1.0]], dtype), np.array([0.0, 3.0], dtype)
+    model = SGDRegressor(loss="poisson", max_iter=5, tol=None).fit(X, y)
+    model.coef_ = np.full(1, 1e4, dtype)
+    assert (model.predict(X) == [0, np.finfo(dtype).max]).all()

@@ -441,6 +441,33 @@ def test_nearly_collinear_columns_keep_their_digits():
     assert model.rank_ == 4
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("layout", ["C", "F", "csr"])
+def test_one_hot_columns_need_no_decomposition_of_the_rows(layout, weighted, monkeypatch):
+    draws = np.random.RandomState(0)
+    one_hot = np.hstack([np.eye(5)[draws.randint(5, size=400)], np.eye(3)[draws.randint(3, size=400)]])
+    X = np.hstack([one_hot, draws.randn(400, 2)])
+    y, weight = draws.randn(400), draws.rand(400) + 0.5 if weighted else None
+    monkeypatch.setattr(gram, "Triangle", None)
+    model = LinearRegression().fit(layouts(X)[layout], y, weight)
+    truth = theirs.LinearRegression().fit(X, y, weight)
+    np.testing.assert_allclose(model.coef_, truth.coef_, rtol=1e-7, atol=1e-12)
+    np.testing.assert_allclose(model.intercept_, truth.intercept_, rtol=1e-7)
+    if layout != "csr":
+        assert model.rank_ == truth.rank_ == 8
+        np.testing.assert_allclose(model.singular_, truth.singular_, rtol=1e-7, atol=1e-11)
+
+
+@pytest.mark.parametrize("layout", ["C", "csr"])
+def test_collinear_but_for_little_is_no_rank_deficiency(layout):
+    draws = np.random.RandomState(0)
+    X = draws.randn(300, 4)
+    X[:, 3] = X[:, 0] + 1e-10 * draws.randn(300)  # its products are those of a copy
+    coef = np.array([1.0, -2.0, 0.5, 3.0])
+    model = LinearRegression(fit_intercept=False).fit(layouts(X)[layout], X @ coef)
+    np.testing.assert_allclose(model.coef_, coef, rtol=1e-4)
+
+
 def test_overflow_is_a_sentence():
     X, y, _ = made(40, 3)
     X[:, 1] *= 1e200
@@ -475,6 +502,16 @@ def test_sparse_and_wide_is_solved_by_conjugate_gradients(alpha, targets, monkey
         truth = theirs.Ridge(alpha=alpha, solver="svd").fit(X, y, w)
         np.testing.assert_allclose(model.coef_, truth.coef_, rtol=1e-4, atol=1e-5)
         assert len(model.history_["objective"]) > 1
+
+
+def test_sparse_and_collinear_has_minimum_norm(monkeypatch):
+    monkeypatch.setattr(gram, "_gram_pays", lambda problem: False)
+    draws = np.random.RandomState(0)
+    X = np.hstack([np.eye(size)[draws.randint(size, size=400)] for size in (30, 20, 7)])
+    y = draws.randn(400)
+    model = LinearRegression().fit(sp.csr_matrix(X), y)
+    truth = np.linalg.pinv(X - X.mean(axis=0)) @ (y - y.mean())
+    np.testing.assert_allclose(model.coef_, truth, rtol=1e-5, atol=1e-6)
 
 
 # -- kernels and moments against their NumPy twins -------------------------------------------------------

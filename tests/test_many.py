@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from fastgd import SGDClassifier, many
+from fastgd.linear_model.sharing import fit_together
 from fastgd.losses import LOSSES
 from fastgd.schedules import SCHEDULES
 
@@ -196,6 +197,27 @@ def test_initial_weights_and_warm_start(apart, data):
     assert_same(fit(), apart(fit))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["dense", "csr", "csr64"])
+@pytest.mark.parametrize("batch_size", BATCHES)
+def test_neighbours_change_no_bit(data, kind, dtype, batch_size):
+    X, y, _ = data
+    X, y = in_layout(X, kind, dtype), y == "a"
+    settings = {"loss": "log_loss", "random_state": 0, "tol": None, "batch_size": batch_size}
+    alphas, epochs = np.logspace(-4, -1, 19), 3 + np.arange(19) % 5
+
+    def trained(count):
+        pairs = zip(alphas[:count], epochs, strict=False)
+        models = [SGDClassifier(alpha=alpha, max_iter=most, **settings) for alpha, most in pairs]
+        return [model for model, _ in fit_together(models, X, y)]
+
+    all_of_them = trained(len(alphas))
+    for count in (2, 3, 5, 9):
+        for few, among in zip(trained(count), all_of_them, strict=False):
+            np.testing.assert_array_equal(few.coef_, among.coef_)
+            np.testing.assert_array_equal(few.intercept_, among.intercept_)
+
+
 @pytest.mark.parametrize("n_jobs", [2, 3])
 def test_threads_give_the_same_bits(data, n_jobs):
     X, y, _ = data
@@ -266,15 +288,15 @@ def test_interrupted_models_are_valid(data, monkeypatch):
 
 def test_interrupted_while_models_leave(data, monkeypatch):
     X, y, _ = data
-    width, calls = many.Band._width, []
+    stride, calls = many.Band._stride, []
 
     def interrupted(self, models):
         calls.append(models)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return width(self, models)
+        return stride(self, models)
 
-    monkeypatch.setattr(many.Band, "_width", interrupted)
+    monkeypatch.setattr(many.Band, "_stride", interrupted)
     model = SGDClassifier(loss="log_loss", random_state=0, tol=0.01, n_iter_no_change=2)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, y)

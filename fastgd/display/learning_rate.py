@@ -42,6 +42,7 @@ class LearningRateFinderDisplay:
         The `learning_rate` of the fits, whose `eta0` is varied.
 
     epochs : int, default=1
+        Of each fit.
 
     Attributes
     ----------

@@ -2,7 +2,8 @@
  *
  * The weights of all models are one array of d x width values, row-major: what belongs to a feature lies
  * side by side, one model per lane, so that nothing is summed across a vector and a value of X, once
- * loaded, serves all models. width is the number of models, padded to whole vectors.
+ * loaded, serves all models. width is the number of models, padded to whole vectors. Rows that are scattered
+ * over many columns wait for their weights: there a few models lie closer together, `stride` of them in a row of W.
  *
  * Exact stochastic descent in blocks of rows: with P = X_b W from before the block and the Gram matrix
  * G = X_b X_b', which the models share, the prediction of row r is scale (P_r + sum_{s<r} U_s G_rs) + b,
@@ -20,25 +21,30 @@ enum { ROWS_AT_ONCE = 4 };
 
 /* ---- dense passes ------------------------------------------------------------------------------------ */
 
-/* `VECTORS` vectors of p_r = x_r W for four rows, summed in the order of the columns: a model has the same bits
- * in whichever lane, and next to whomever, it is. */
+template <int VECTORS, typename X, typename W>
+FASTGD_INLINE void many_dot_at(const X *const *x, const W *w, idx j, typename Lanes<W>::V (*sums)[VECTORS]) {
+    typename Lanes<W>::V wv[VECTORS];
+    for (int v = 0; v < VECTORS; v++) wv[v] = load<W>(w + v * Lanes<W>::N);
+    for (int r = 0; r < ROWS_AT_ONCE; r++)
+        for (int v = 0; v < VECTORS; v++) sums[r][v] += splat<W>((W)x[r][j]) * wv[v];
+}
+
+/* `VECTORS` vectors of p_r = x_r W for four rows. Each half of the columns is summed in order, so that a model has the
+ * same bits in whichever lane, and next to whomever, it is; the halves of a single vector together, to keep eight sums
+ * on the way. */
 template <int VECTORS, typename X, typename W>
 FASTGD_INLINE void many_dot_tile(const X *const *x, const W *w, idx d, idx width, W *p) {
-    typedef typename Lanes<W>::V V;
-    enum { N = Lanes<W>::N };
-    V sums[ROWS_AT_ONCE][VECTORS];
+    typename Lanes<W>::V low[ROWS_AT_ONCE][VECTORS], high[ROWS_AT_ONCE][VECTORS];
+    const idx half = d / 2;
     for (int r = 0; r < ROWS_AT_ONCE; r++)
-        for (int v = 0; v < VECTORS; v++) sums[r][v] = splat<W>(0);
-    for (idx j = 0; j < d; j++) {
-        V wv[VECTORS];
-        for (int v = 0; v < VECTORS; v++) wv[v] = load<W>(w + j * width + v * N);
-        for (int r = 0; r < ROWS_AT_ONCE; r++) {
-            const V xv = splat<W>((W)x[r][j]);
-            for (int v = 0; v < VECTORS; v++) sums[r][v] += xv * wv[v];
-        }
+        for (int v = 0; v < VECTORS; v++) low[r][v] = high[r][v] = splat<W>(0);
+    for (idx j = 0; j < half; j++) {
+        many_dot_at<VECTORS>(x, w + j * width, j, low);
+        if (VECTORS == 1) many_dot_at<VECTORS>(x, w + (half + j) * width, half + j, high);
     }
+    for (idx j = VECTORS == 1 ? 2 * half : half; j < d; j++) many_dot_at<VECTORS>(x, w + j * width, j, high);
     for (int r = 0; r < ROWS_AT_ONCE; r++)
-        for (int v = 0; v < VECTORS; v++) store<W>(p + r * width + v * N, sums[r][v]);
+        for (int v = 0; v < VECTORS; v++) store<W>(p + r * width + v * Lanes<W>::N, low[r][v] + high[r][v]);
 }
 
 /* p_r = x_r W for four rows; p is 4 x width. */
@@ -126,28 +132,24 @@ template <typename X> inline void many_prefetch(const X *x, idx d) {
 
 /* ---- CSR passes -------------------------------------------------------------------------------------- */
 
-/* Even and odd values of the row are summed apart, whatever the tile: see many_dot_tile. */
+/* Every fourth value of the row belongs to one of four sums, whatever the tile: see many_dot_tile. */
 template <int VECTORS, typename X, typename W, typename I>
-FASTGD_INLINE void many_csr_dot_tile(const X *x, const I *col, idx nnz, const W *w, idx width, W *p) {
+FASTGD_INLINE void many_csr_dot_tile(const X *x, const I *col, idx nnz, const W *w, idx stride, W *p) {
     typedef typename Lanes<W>::V V;
     enum { N = Lanes<W>::N };
-    V even[VECTORS], odd[VECTORS];
-    for (int v = 0; v < VECTORS; v++) even[v] = odd[v] = splat<W>(0);
+    V sums[4][VECTORS];
+    for (int q = 0; q < 4; q++)
+        for (int v = 0; v < VECTORS; v++) sums[q][v] = splat<W>(0);
     idx k = 0;
-    for (; k + 2 <= nnz; k += 2) {
-        const W *const a = w + (idx)col[k] * width, *const b = w + (idx)col[k + 1] * width;
-        const V av = splat<W>((W)x[k]), bv = splat<W>((W)x[k + 1]);
-        for (int v = 0; v < VECTORS; v++) {
-            even[v] += av * load<W>(a + v * N);
-            odd[v] += bv * load<W>(b + v * N);
-        }
-    }
-    if (k < nnz) {
-        const W *const a = w + (idx)col[k] * width;
-        const V av = splat<W>((W)x[k]);
-        for (int v = 0; v < VECTORS; v++) even[v] += av * load<W>(a + v * N);
-    }
-    for (int v = 0; v < VECTORS; v++) store<W>(p + v * N, even[v] + odd[v]);
+    for (; k + 4 <= nnz; k += 4)
+        for (int q = 0; q < 4; q++)
+            for (int v = 0; v < VECTORS; v++)
+                sums[q][v] += splat<W>((W)x[k + q]) * load<W>(w + (idx)col[k + q] * stride + v * N);
+    for (int q = 0; q < 3; q++)
+        if (k + q < nnz)
+            for (int v = 0; v < VECTORS; v++)
+                sums[q][v] += splat<W>((W)x[k + q]) * load<W>(w + (idx)col[k + q] * stride + v * N);
+    for (int v = 0; v < VECTORS; v++) store<W>(p + v * N, (sums[0][v] + sums[2][v]) + (sums[1][v] + sums[3][v]));
 }
 
 template <int VECTORS, typename X, typename W, typename I>
@@ -163,31 +165,60 @@ FASTGD_INLINE void many_csr_axpy_tile(const X *x, const I *col, idx nnz, const W
     }
 }
 
+/* The same for LANES models, half a vector of them or fewer; p has room for a vector. */
+template <int LANES, typename X, typename W, typename I>
+inline void many_csr_dot_few(const X *x, const I *col, idx nnz, const W *w, W *p) {
+    typedef typename Half<W>::V V;
+    V sums[4] = {};
+    idx k = 0;
+    for (; k + 4 <= nnz; k += 4)
+        for (int q = 0; q < 4; q++)
+            sums[q] += splat_half<W>((W)x[k + q]) * load_few<LANES>(w + (idx)col[k + q] * LANES);
+    for (int q = 0; q < 3; q++)
+        if (k + q < nnz) sums[q] += splat_half<W>((W)x[k + q]) * load_few<LANES>(w + (idx)col[k + q] * LANES);
+    store<W>(p, splat<W>(0));
+    store_few<LANES>(p, (sums[0] + sums[2]) + (sums[1] + sums[3]));
+}
+
+template <int LANES, typename X, typename W, typename I>
+inline void many_csr_axpy_few(const X *x, const I *col, idx nnz, const W *u, W *w) {
+    const typename Half<W>::V uv = load_few<LANES>(u);
+    for (idx k = 0; k < nnz; k++) {
+        W *const at = w + (idx)col[k] * LANES;
+        store_few<LANES>(at, load_few<LANES>(at) + splat_half<W>((W)x[k]) * uv);
+    }
+}
+
 /* The weights that a row will need, where it is short: the requests of a long one would hold up the row at hand. */
-template <typename W, typename I> inline void many_prefetch_weights(const W *w, const I *col, idx nnz, idx width) {
-    if (nnz * width * (idx)sizeof(W) > 4096) return;
+template <typename W, typename I> inline void many_prefetch_weights(const W *w, const I *col, idx nnz, idx stride) {
+    if (nnz * stride * (idx)sizeof(W) > 4096) return;
     for (idx k = 0; k < nnz; k++)
-        for (idx m = 0; m < width; m += CACHE_LINE / (idx)sizeof(W)) FASTGD_PREFETCH(w + (idx)col[k] * width + m);
+        for (idx m = 0; m < stride; m += CACHE_LINE / (idx)sizeof(W)) FASTGD_PREFETCH(w + (idx)col[k] * stride + m);
 }
 
 /* p = x W for one row. */
 template <typename X, typename W, typename I>
-inline void many_csr_dot(const X *x, const I *col, idx nnz, const W *w, idx width, W *p) {
+inline void many_csr_dot(const X *x, const I *col, idx nnz, const W *w, idx stride, W *p) {
     enum { N = Lanes<W>::N };
+    if (stride == 1) return many_csr_dot_few<1>(x, col, nnz, w, p);
+    if (stride == 2) return many_csr_dot_few<2>(x, col, nnz, w, p);
+    if (stride < N) return many_csr_dot_few<N / 2>(x, col, nnz, w, p);
     idx m = 0;
-    for (; m + 4 * N <= width; m += 4 * N) many_csr_dot_tile<4>(x, col, nnz, w + m, width, p + m);
-    for (; m + 2 * N <= width; m += 2 * N) many_csr_dot_tile<2>(x, col, nnz, w + m, width, p + m);
-    if (m < width) many_csr_dot_tile<1>(x, col, nnz, w + m, width, p + m);
+    for (; m + 2 * N <= stride; m += 2 * N) many_csr_dot_tile<2>(x, col, nnz, w + m, stride, p + m);
+    if (m < stride) many_csr_dot_tile<1>(x, col, nnz, w + m, stride, p + m);
 }
 
 /* W += x' u for one row. */
 template <typename X, typename W, typename I>
-inline void many_csr_axpy(const X *x, const I *col, idx nnz, const W *u, W *w, idx width) {
+inline void many_csr_axpy(const X *x, const I *col, idx nnz, const W *u, W *w, idx stride) {
     enum { N = Lanes<W>::N };
+    if (stride == 1) return many_csr_axpy_few<1>(x, col, nnz, u, w);
+    if (stride == 2) return many_csr_axpy_few<2>(x, col, nnz, u, w);
+    if (stride < N) return many_csr_axpy_few<N / 2>(x, col, nnz, u, w);
     idx m = 0;
-    for (; m + 4 * N <= width; m += 4 * N) many_csr_axpy_tile<4>(x, col, nnz, u + m, w + m, width);
-    for (; m + 2 * N <= width; m += 2 * N) many_csr_axpy_tile<2>(x, col, nnz, u + m, w + m, width);
-    if (m < width) many_csr_axpy_tile<1>(x, col, nnz, u + m, w + m, width);
+    for (; m + 4 * N <= stride; m += 4 * N) many_csr_axpy_tile<4>(x, col, nnz, u + m, w + m, stride);
+    for (; m + 2 * N <= stride; m += 2 * N) many_csr_axpy_tile<2>(x, col, nnz, u + m, w + m, stride);
+    if (m < stride) many_csr_axpy_tile<1>(x, col, nnz, u + m, w + m, stride);
 }
 
 /* The values of a dense row that are not zero, and their columns; returns how many. Both arrays have room for a
@@ -262,7 +293,7 @@ template <typename X> inline double squares(const X *x, idx n) {
 
 /* What the models are and how far they have come: arrays of `width` numbers each. */
 struct Models {
-    idx width;
+    idx width, stride;
     idx classes; /* softmax: each model has so many neighbouring lanes; else 1 */
     int loss, fit_intercept;
     double smallest;                                       /* scale below which it goes into the weights */
@@ -358,15 +389,17 @@ inline void many_gradients(const Models *s, const W *p, idx code, double weight)
 }
 
 /* Stochastic step of all models on a row with p = x W and xx = x . x, from the gradients in y; u receives the row's
- * coefficients in the unscaled weights. Returns whether `fold` has anything to put into the weights first. */
-template <typename W> FASTGD_NOINLINE bool many_move(const Models *s, const W *p, W *u, double xx) {
+ * coefficients in the unscaled weights. Returns FADED if `fold` has anything to put into the weights first, and STEPPED
+ * if any coefficient is not zero. */
+enum { FADED = 1, STEPPED = 2 };
+template <typename W> FASTGD_NOINLINE int many_move(const Models *s, const W *p, W *u, double xx) {
     const double fit_intercept = s->fit_intercept, smallest = s->smallest;
     const double *FASTGD_RESTRICT eta = s->eta, *FASTGD_RESTRICT gradient = s->y, *FASTGD_RESTRICT weight = s->weight;
     const double *FASTGD_RESTRICT l2 = s->l2, *FASTGD_RESTRICT carried = s->carried;
     double *FASTGD_RESTRICT intercept = s->intercept, *FASTGD_RESTRICT scale = s->scale, *FASTGD_RESTRICT sq = s->sq;
     double *FASTGD_RESTRICT penalties = s->penalty_sum, *FASTGD_RESTRICT fold = s->fold;
-    int faded = 0;
-    FASTGD_SIMD_ANY(faded)
+    int outcome = 0;
+    FASTGD_SIMD_ANY(outcome)
     for (idx m = 0; m < s->width; m++) {
         const double wx = scale[m] * (double)p[m];
         const double shrunk = 1.0 - l2[m] * eta[m], factor = shrunk > 0.0 ? shrunk : 0.0;
@@ -378,14 +411,14 @@ template <typename W> FASTGD_NOINLINE bool many_move(const Models *s, const W *p
         fold[m] = fades ? after : 1.0;
         scale[m] = fades ? 1.0 : after;
         u[m] = (W)(update / scale[m]);
-        faded |= fades;
+        outcome |= (fades ? FADED : 0) | (update != 0.0 ? STEPPED : 0);
     }
-    return faded != 0;
+    return outcome;
 }
 
 /* Stochastic step on row r of a block. */
 template <typename W>
-inline bool many_step(const Models *s, W *p, W *u, const double *g, int r, double xx, idx code, double weight) {
+inline int many_step(const Models *s, W *p, W *u, const double *g, int r, double xx, idx code, double weight) {
     many_correct(s, p, u, g, r);
     many_gradients<false>(s, p, code, weight);
     return many_move(s, p, u + r * s->width, xx);
@@ -436,12 +469,12 @@ inline void many_flush(const Models *s) {
 
 /* The step of a dense batch, W += c g with one c per model, and the norms after it; g is left at zero. */
 template <typename W> inline void many_add(const Models *s, W *w, W *g, idx d, const double *c) {
-    const idx width = s->width;
+    const idx width = s->width, stride = s->stride;
     double *FASTGD_RESTRICT sq = s->sq;
     for (idx m = 0; m < width; m++) sq[m] = 0;
-    for (idx j = 0; j < d; j++, w += width, g += width) {
+    for (idx j = 0; j < d; j++, w += stride, g += stride) {
         FASTGD_SIMD
-        for (idx m = 0; m < width; m++) {
+        for (idx m = 0; m < stride; m++) {
             w[m] += (W)c[m] * g[m];
             sq[m] += (double)w[m] * (double)w[m];
             g[m] = 0;
@@ -454,12 +487,12 @@ template <typename W> inline void many_add(const Models *s, W *w, W *g, idx d, c
 template <typename X, typename W, typename I>
 inline void many_csr_add(const Models *s, const X *x, const I *col, idx nnz, const W *u, const double *c, W *w,
                          double *FASTGD_RESTRICT growth) {
-    const idx width = s->width;
+    const idx stride = s->stride;
     for (idx k = 0; k < nnz; k++) {
-        W *const at = w + (idx)col[k] * width;
+        W *const at = w + (idx)col[k] * stride;
         const W xk = (W)x[k];
         FASTGD_SIMD
-        for (idx m = 0; m < width; m++) {
+        for (idx m = 0; m < stride; m++) {
             const W old = at[m], step = (W)c[m] * u[m] * xk;
             at[m] = old + step;
             growth[m] += (double)step * (2 * (double)old + (double)step);
@@ -471,7 +504,7 @@ inline void many_csr_add(const Models *s, const X *x, const I *col, idx nnz, con
 template <typename W> inline void many_fold(const Models *s, W *w, idx d, W *block, int rows) {
     for (idx m = 0; m < s->width; m++) {
         if (s->fold[m] == 1) continue;
-        for (idx j = 0; j < d; j++) w[j * s->width + m] *= (W)s->fold[m];
+        for (idx j = 0; m < s->stride && j < d; j++) w[j * s->stride + m] *= (W)s->fold[m];
         for (int r = 0; r < rows; r++) block[r * s->width + m] *= (W)s->fold[m];
         s->carried[m] = 1;
     }
@@ -482,15 +515,15 @@ template <typename W> inline void many_fold(const Models *s, W *w, idx d, W *blo
 template <typename W>
 inline void many_settle(const Models *s, W *w, W *previous, idx d, double *FASTGD_RESTRICT size,
                         double *FASTGD_RESTRICT moved) {
-    const idx width = s->width;
+    const idx width = s->width, stride = s->stride;
     double *FASTGD_RESTRICT sq = s->sq, *FASTGD_RESTRICT scale = s->scale;
     for (idx m = 0; m < width; m++) {
         sq[m] = moved[m] = 0;
         size[m] = fabs(s->intercept[m]);
     }
-    for (idx j = 0; j < d; j++, w += width, previous += width) {
+    for (idx j = 0; j < d; j++, w += stride, previous += stride) {
         FASTGD_SIMD
-        for (idx m = 0; m < width; m++) {
+        for (idx m = 0; m < stride; m++) {
             const W now = (W)scale[m] * w[m];
             const double v = now, step = v - (double)previous[m];
             sq[m] += v * v;

@@ -5,10 +5,10 @@
 # rows in the same order, each with its own target, class weights, penalty and learning rates.
 
 cdef extern from "many.h" namespace "fastgd" nogil:
-    int ROWS_AT_ONCE
+    int ROWS_AT_ONCE, FADED, STEPPED
 
     cdef struct Models:
-        idx width
+        idx width, stride
         idx classes
         int loss, fit_intercept
         double smallest
@@ -34,14 +34,14 @@ cdef extern from "many.h" namespace "fastgd" nogil:
     idx many_compress[T](const T *x, const T *ahead, idx d, T *values, int32_t *columns)
     void many_dot[T, V](const T *const *x, const V *w, idx d, idx width, V *p)
     void many_axpy[T, V](const T *const *x, const V *u, idx d, idx width, V *w)
-    void many_prefetch_weights[V, J](const V *w, const J *col, idx nnz, idx width)
-    void many_csr_dot[T, V, J](const T *x, const J *col, idx nnz, const V *w, idx width, V *p)
-    void many_csr_axpy[T, V, J](const T *x, const J *col, idx nnz, const V *u, V *w, idx width)
+    void many_prefetch_weights[V, J](const V *w, const J *col, idx nnz, idx stride)
+    void many_csr_dot[T, V, J](const T *x, const J *col, idx nnz, const V *w, idx stride, V *p)
+    void many_csr_axpy[T, V, J](const T *x, const J *col, idx nnz, const V *u, V *w, idx stride)
     void many_csr_add[T, V, J](const Models *s, const T *x, const J *col, idx nnz, const V *u, const double *c, V *w,
                                double *growth)
     double squares[T](const T *x, idx n)
     void many_labels(const Models *s, double code, double weight)
-    bint many_step[V](const Models *s, V *p, V *u, const double *g, int r, double xx, idx code, double weight)
+    int many_step[V](const Models *s, V *p, V *u, const double *g, int r, double xx, idx code, double weight)
     void many_pull[V](const Models *s, const V *p, V *u, double *total, idx code, double weight)
     bint many_batch(const Models *s, double *total, double rows, double *c)
     void many_flush(const Models *s)
@@ -126,7 +126,7 @@ cdef class Band:
         self.columns = NULL
 
     def __init__(self, Rows rows, y, weight, w, previous, double[:, ::1] numbers, *, bint double_w, int loss,
-                 bint labels, bint fit_intercept, idx classes=1, bint zeros=False):
+                 bint labels, bint fit_intercept, idx classes=1, bint zeros=False, idx stride=0):
         cdef idx size = 8 if double_w else 4
         cdef idx width = numbers.shape[1]
         cdef double *field = &numbers[0, 0]
@@ -134,11 +134,14 @@ cdef class Band:
         self.rows, self.numbers, self.double_w, self.labels = rows, numbers, double_w, labels
         self.y, self.weight = borrow(y), borrow(weight)
         self.w, self.previous = borrow(w, True), borrow(previous, True)
+        stride = stride or width
         self.targets = 1 if labels else self.y.view.len // (max(<idx> 1, rows.n) * size)
         if numbers.shape[0] != N_FIELDS or width * size % 32:
             raise ValueError("The kernels need all fields of the models, padded to whole vectors.")
-        if fewer(self.w, rows.d * width * size) or fewer(self.previous, rows.d * width * size):
-            raise ValueError("The kernels need d x width weights.")
+        if stride != width and not (stride in (1, 2, 4) and stride * size < 32 and (rows.sparse or zeros)):
+            raise ValueError("The kernels need weights in whole vectors, or a few of scattered rows.")
+        if fewer(self.w, rows.d * stride * size) or fewer(self.previous, rows.d * stride * size):
+            raise ValueError("The kernels need d x stride weights.")
         if fewer(self.y, rows.n * (4 if labels else size)) or fewer(self.weight, rows.n * size):
             raise ValueError("The kernels need a target and a weight for every row.")
         if classes > 1 and not (labels and classes <= width):
@@ -148,7 +151,7 @@ cdef class Band:
                 if not 0 <= value < self.targets:
                     raise ValueError("The kernels need the targets of every model.")
         s.width, s.loss, s.fit_intercept, s.smallest = width, loss, fit_intercept, 1e-9 if double_w else 1e-6
-        s.classes = classes
+        s.classes, s.stride = classes, stride
         s.parameter, s.l2, s.positive, s.negative = field, field + width, field + 2 * width, field + 3 * width
         s.target, s.intercept, s.scale = field + 4 * width, field + 5 * width, field + 6 * width
         s.carried, s.sq, s.loss_sum = field + 7 * width, field + 8 * width, field + 9 * width
@@ -300,7 +303,7 @@ cdef void band_rows(Band self, const X *x, W *w, const Pass *a) noexcept nogil:
     cdef double g[16]
     cdef W *p = <W *> self.p
     cdef W *u = <W *> self.u
-    cdef int r, count
+    cdef int r, count, outcome, stepped
     for k in range(0, a.n, 4):
         count = <int> min(<idx> 4, a.n - k)
         band_block(self, rows, ahead, a, k, count)
@@ -308,15 +311,20 @@ cdef void band_rows(Band self, const X *x, W *w, const Pass *a) noexcept nogil:
         many_dot(<const X **> rows, <const W *> w, d, width, p)
         if count < 4:
             memset(u, 0, 4 * width * sizeof(W))
+        stepped = 0
         for r in range(count):
             i = pass_row(a, k + r)
             pass_rates(s, a, k + r)
             band_targets(self, <const W *> w, i)
-            if many_step(s, p + r * width, u, g + 4 * r, r, g[5 * r], band_code(self, i), band_weight(self, <const W *> w, i)):
+            outcome = many_step(s, p + r * width, u, g + 4 * r, r, g[5 * r], band_code(self, i),
+                                band_weight(self, <const W *> w, i))
+            stepped |= outcome & STEPPED
+            if outcome & FADED:
                 # the weights see this row's step after the block, but not its neighbours' old scale
                 many_fold(s, w, d, u, r)
                 many_fold(s, w, 0, p + (r + 1) * width, 3 - r)
-        many_axpy(<const X **> rows, <const W *> u, d, width, w)
+        if stepped:
+            many_axpy(<const X **> rows, <const W *> u, d, width, w)
         if k % FLUSH == 0:
             many_flush(s)
 
@@ -357,8 +365,9 @@ cdef void band_batches(Band self, const X *x, W *w, const Pass *a) noexcept nogi
 cdef void band_scattered(Band self, const X *x, W *w, const I *col, const Pass *a) noexcept nogil:
     """Rows of which only some values are stored, or not zero, one by one or in batches. x and col tell types."""
     cdef const Models *s = &self.models
-    cdef idx width = s.width, b, first, batch, k, i, nnz, code
+    cdef idx width = s.width, stride = s.stride, b, first, batch, k, i, nnz, code
     cdef double weight
+    cdef int outcome
     cdef bint gathered = a.batch > 1 and self.dense_gradient(a.batch)
     cdef const I *indptr = <const I *> address(self.rows.indptr)
     cdef const I *indices = <const I *> address(self.rows.indices)
@@ -372,21 +381,23 @@ cdef void band_scattered(Band self, const X *x, W *w, const I *col, const Pass *
             nnz = band_row(self, &x, &col, a, k, True)
             if self.rows.sparse:
                 i = pass_row(a, k + 1)
-                many_prefetch_weights(<const W *> w, indices + indptr[i], indptr[i + 1] - indptr[i], width)
+                many_prefetch_weights(<const W *> w, indices + indptr[i], indptr[i + 1] - indptr[i], stride)
                 i = pass_row(a, k)
-            many_csr_dot(x, col, nnz, <const W *> w, width, p)
+            many_csr_dot(x, col, nnz, <const W *> w, stride, p)
             band_targets(self, <const W *> w, i)
             code, weight = band_code(self, i), band_weight(self, <const W *> w, i)
             if a.batch == 1:
                 pass_rates(s, a, k)
-                if many_step(s, p, u, NULL, 0, squares(x, nnz), code, weight):
+                outcome = many_step(s, p, u, NULL, 0, squares(x, nnz), code, weight)
+                if outcome & FADED:
                     many_fold(s, w, self.rows.d, u, 0)
-                many_csr_axpy(x, col, nnz, <const W *> u, w, width)
+                if outcome & STEPPED:
+                    many_csr_axpy(x, col, nnz, <const W *> u, w, stride)
                 if k % FLUSH == 0:
                     many_flush(s)
             elif gathered:
                 many_pull(s, <const W *> p, u, self.total, code, weight)
-                many_csr_axpy(x, col, nnz, <const W *> u, <W *> self.g, width)
+                many_csr_axpy(x, col, nnz, <const W *> u, <W *> self.g, stride)
             else:
                 many_pull(s, <const W *> p, u + (k - first) * width, self.total, code, weight)
         if a.batch == 1:

@@ -151,6 +151,31 @@ template <typename T> FASTGD_INLINE T total(Plain<T> v) {
     return v[0];
 }
 #endif
+/* Half a vector, or the first LANES elements of one. */
+#ifdef FASTGD_VECTOR_EXTENSIONS
+template <typename W> struct Half;
+template <> struct Half<float> { typedef f32x4 V; enum { N = 4 }; };
+template <> struct Half<double> { typedef f64x2 V; enum { N = 2 }; };
+template <typename W> FASTGD_INLINE typename Half<W>::V splat_half(W a) {
+    const typename Half<W>::V zero = {};
+    return a - zero;
+}
+#else
+template <typename W> struct Half { typedef typename Lanes<W>::V V; enum { N = Lanes<W>::N }; };
+template <typename W> FASTGD_INLINE typename Half<W>::V splat_half(W a) { return splat<W>(a); }
+#endif
+template <int LANES, typename W> FASTGD_INLINE typename Half<W>::V load_few(const W *p) {
+    typename Half<W>::V v = {};
+    if (LANES == Half<W>::N) memcpy(&v, p, sizeof v);
+    else
+        for (int i = 0; i < LANES; i++) v[i] = p[i];
+    return v;
+}
+template <int LANES, typename W> FASTGD_INLINE void store_few(W *p, typename Half<W>::V v) {
+    if (LANES == Half<W>::N) memcpy(p, &v, sizeof v);
+    else
+        for (int i = 0; i < LANES; i++) p[i] = v[i];
+}
 template <typename W> FASTGD_INLINE double sum(typename Lanes<W>::V v) { return total(v); }
 
 /* Loads convert from the type of X to the type of the weights. `full` reads a vector, `tail` the last

@@ -26,6 +26,7 @@ from ..data import validated
 from ..solvers import coordinate, gram
 from ..solvers.moments import TooLarge
 from ..solvers.objective import Goal, Objective
+from . import explained
 from .whole import all_or_nothing
 
 __all__ = ["ElasticNet", "Lasso", "LinearRegression", "Ridge"]
@@ -692,6 +693,7 @@ class ElasticNet(Solved, _ElasticNet):
                 )
 
 
+@explained.by(ElasticNet)
 class Lasso(ElasticNet, _Lasso):
     """Least squares with an l1 penalty.
 
@@ -703,9 +705,7 @@ class Lasso(ElasticNet, _Lasso):
     alpha : float, default=1.0
         Strength of the penalty.
 
-    fit_intercept, precompute, copy_X, max_iter, tol, warm_start, positive, random_state, selection,
-    max_time
-        As of :class:`ElasticNet`.
+    ...
 
     Attributes
     ----------

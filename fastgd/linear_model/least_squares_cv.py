@@ -25,6 +25,7 @@ from ..compat import Interval, callers_level, fit_context, raise_for_params, rou
 from ..solvers import coordinate, gram
 from ..solvers.moments import gather, moments, sample_mean
 from ..solvers.objective import Certificate, Objective
+from . import explained
 from .least_squares import MAX_TIME, ElasticNet, Lasso, Ridge, Solved, float_like, narrowed
 from .whole import all_or_nothing, silent
 
@@ -504,7 +505,10 @@ class PenaltyPath(Solved):
         smallest = np.finfo(np.float64).resolution
         if largest <= smallest:
             return np.full(self.alphas, smallest)
-        return np.geomspace(largest, largest * self.eps, num=self.alphas)
+        least = max(
+            largest * self.eps, np.finfo(np.float64).tiny
+        )  # a share that vanishes still has a grid
+        return np.geomspace(largest, least, num=self.alphas)
 
     def _refit(self, X, y, weight, ratio):
         model = self._get_estimator()
@@ -588,6 +592,7 @@ CV_PARAMETERS = {
 }
 
 
+@explained.by(Lasso)
 class LassoCV(PenaltyPath, _LassoCV):
     """Lasso with the strength of the penalty chosen by cross-validation.
 
@@ -627,8 +632,7 @@ class LassoCV(PenaltyPath, _LassoCV):
     positive : bool, default=False
         Whether coefficients must be >= 0.
 
-    random_state, selection
-        As of :class:`Lasso`.
+    ...
 
     max_time : float or None, default=None
         Seconds after which the solver of one fold stops where it is.
@@ -696,6 +700,7 @@ class LassoCV(PenaltyPath, _LassoCV):
         return Lasso()
 
 
+@explained.by(LassoCV)
 class ElasticNetCV(PenaltyPath, _ElasticNetCV):
     """Elastic net with the strength and the mixture of its penalties chosen by cross-validation.
 
@@ -704,10 +709,7 @@ class ElasticNetCV(PenaltyPath, _ElasticNetCV):
     l1_ratio : float or list of float, default=0.5
         Shares of the l1 penalty to choose from.
 
-    eps, alphas, fit_intercept, precompute, max_iter, tol, cv, copy_X, verbose, n_jobs, positive,
-    random_state, \
-selection, max_time
-        As of :class:`LassoCV`.
+    ...
 
     Attributes
     ----------

@@ -685,7 +685,8 @@ class _Classes:
         ValueError
             If they are not finite numbers of this type.
         """
-        found = self._expanded(coef, intercept, dtype)
+        with np.errstate(over="ignore"):  # refused below
+            found = self._expanded(coef, intercept, dtype)
         if not all(np.isfinite(values).all() for values in found):
             raise ValueError(
                 f"The solution has coefficients that {dtype} cannot hold. Scale the features that are "

@@ -32,6 +32,7 @@ from ..compat import (
     raise_for_params,
 )
 from ..data import validated
+from . import explained
 from .logistic import (
     HANDED_OVER,
     SKLEARN,
@@ -49,6 +50,7 @@ __all__ = ["LogisticRegressionCV"]
 COPIED = 1 << 27  # bytes of a fold that are copied; larger ones become weights of zero
 
 
+@explained.by(LogisticRegression)
 class LogisticRegressionCV(LogisticRegression, _LogisticRegressionCV):
     """Logistic regression that chooses the strength of its penalty by cross-validation.
 
@@ -63,12 +65,6 @@ class LogisticRegressionCV(LogisticRegression, _LogisticRegressionCV):
     l1_ratios : array-like of shape (n_l1_ratios,) or None, default='warn'
         Values of `l1_ratio` to try. None, deprecated, is ``(0.0,)`` with other shapes of the attributes;
         so is the default, with scikit-learn's warning that it will change.
-
-    fit_intercept, dual, penalty, solver, tol, max_iter, class_weight, verbose, intercept_scaling,
-    random_state, \
-max_time, multi_class
-        As of `LogisticRegression`; `max_time` and `verbose` are those of each fit.
-        ``class_weight='balanced'`` balances all rows, not those of a fold.
 
     cv : int, cross-validation generator or iterable, default=None
         The folds; None: 5 (stratified).
@@ -87,6 +83,8 @@ max_time, multi_class
     use_legacy_attributes : bool, default='warn'
         The layout of the attributes below; the default is True, with scikit-learn's warning that it
         will change.
+
+    ...
 
     Attributes
     ----------
@@ -113,7 +111,8 @@ max_time, multi_class
 
     Notes
     -----
-    With ``l1_ratios=None``, legacy attributes lack the dimension n_l1_ratios.
+    `max_time`, `max_iter` and `verbose` are those of each fit. ``class_weight='balanced'`` balances all
+    rows, not those of a fold. With ``l1_ratios=None``, legacy attributes lack the dimension n_l1_ratios.
 
     Examples
     --------

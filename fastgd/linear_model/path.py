@@ -28,6 +28,7 @@ from ..compat import (
 )
 from ..data import RowSubset, validated
 from ..penalties import strengths
+from . import explained
 from .sharing import answering, fit_together, raw_scores_together
 from .stochastic import MAX_INT, SGDClassifier, SGDRegressor
 from .whole import all_or_nothing
@@ -144,6 +145,7 @@ class _Path:
         return X, y
 
 
+@explained.by(SGDClassifier)
 class SGDClassifierCV(_Path, SGDClassifier):
     """Linear classifier that chooses the strength of its penalty by cross-validation.
 
@@ -154,11 +156,6 @@ class SGDClassifierCV(_Path, SGDClassifier):
 
     Parameters
     ----------
-    loss, penalty, alpha, l1_ratio and all others
-        As of `SGDClassifier`; `alpha` is the middle of the default path. With `random_state` None, one
-        row order is drawn for the whole path. `verbose` and callbacks follow the fit on all rows, and
-        `warm_start` is where this fit begins.
-
     alphas : array-like of shape (n_alphas,), default=None
         Strengths of the penalty to try, >= 0. None: `alpha` times 1000, 100, 10, 1, 0.1 and 0.01.
         Where scores are equal, the first one is chosen.
@@ -171,6 +168,8 @@ class SGDClassifierCV(_Path, SGDClassifier):
 
     scoring : str, callable or None, default=None
         What to choose by, larger is better; None: accuracy.
+
+    ...
 
     Attributes
     ----------
@@ -198,7 +197,9 @@ class SGDClassifierCV(_Path, SGDClassifier):
 
     Notes
     -----
-    `partial_fit` goes on with the chosen penalty; before any `fit`, with `alpha` and `l1_ratio`.
+    `alpha` is the middle of the default path. With `random_state` None, one row order is drawn for the
+    whole path. `verbose` and callbacks follow the fit on all rows, and `warm_start` is where this fit
+    begins. `partial_fit` goes on with the chosen penalty; before any `fit`, with `alpha` and `l1_ratio`.
 
     Examples
     --------
@@ -313,6 +314,7 @@ class SGDClassifierCV(_Path, SGDClassifier):
         return self._fit_path(X, y, sample_weight, groups)
 
 
+@explained.by(SGDRegressor)
 class SGDRegressorCV(_Path, SGDRegressor):
     """Linear regression that chooses the strength of its penalty by cross-validation.
 
@@ -320,11 +322,6 @@ class SGDRegressorCV(_Path, SGDRegressor):
 
     Parameters
     ----------
-    loss, penalty, alpha, l1_ratio and all others
-        As of `SGDRegressor`; `alpha` is the middle of the default path. With `random_state` None, one
-        row order is drawn for the whole path. `verbose` and callbacks follow the fit on all rows, and
-        `warm_start` is where this fit begins.
-
     alphas : array-like of shape (n_alphas,), default=None
         Strengths of the penalty to try, >= 0. None: `alpha` times 1000, 100, 10, 1, 0.1 and 0.01.
         Where scores are equal, the first one is chosen.
@@ -337,6 +334,8 @@ class SGDRegressorCV(_Path, SGDRegressor):
 
     scoring : str, callable or None, default=None
         What to choose by, larger is better; None: R^2.
+
+    ...
 
     Attributes
     ----------

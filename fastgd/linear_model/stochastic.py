@@ -1562,8 +1562,10 @@ class SGDRegressor(_Descending, _SGDRegressor):
             )
 
     def _link(self, raw):
-        with np.errstate(over="ignore"):
-            return np.exp(raw) if self.loss == "poisson" else raw
+        if self.loss != "poisson":
+            return raw
+        with np.errstate(over="ignore"):  # a mean beyond all numbers is the largest of them
+            return np.minimum(np.exp(raw), np.finfo(raw.dtype).max)
 
     def _score_raw(self, raw, y, weight):
         """R^2 of raw predictions, as scikit-learn's `r2_score`."""

@@ -34,7 +34,7 @@ from scipy.special import entr, expit
 from ..data import make_rows, padded
 from ..kernels import kernels
 from .gram import relative_weights, unit_where_zero
-from .moments import column_stats, moments
+from .moments import TooLarge, column_stats, moments
 from .objective import Certificate
 from .progress import Progress
 
@@ -706,6 +706,11 @@ class Search:
             g = self.all.correlate(v) - self.l2 * self.w
             g[self.empty] = 0.0
             objective, gap = self.loss.gap(loss, v, g, self.w, self.l1, self.l2, self.positive)
+            if not np.isfinite(objective):
+                raise TooLarge(
+                    "The squares of y are too large for floating-point numbers: their sum over the rows "
+                    "overflows. Scale it down, for example by dividing it by its largest absolute value."
+                )
             self.known = objective, gap
             point = partial(_as_answer, self.w, self.b)
             if self.loss.steps > 1:

@@ -6,8 +6,10 @@ Needs squared loss, no l1 penalty and no sign constraint. What is solved depends
 do
   not matter. Where Cholesky's method finds them singular, an eigendecomposition tells which
   directions the rows say nothing about, and the answer has minimum norm among all that are as good.
-- near-singular without a penalty, in float64: the triangle R of a QR decomposition of the rows, made
-  block by block, because products of columns keep only half of the digits.
+- near-singular without a penalty, in float64: products of columns keep only half of the digits. The rows
+  are read once more to see whether they are constant along the directions in question, as those of
+  one-hot columns with an intercept are; if not, the triangle R of a QR decomposition of the rows, made
+  block by block.
 - d > n: the n x n kernel matrix.
 - sparse and wide: conjugate gradients, preconditioned by the diagonal and the exact block of the most
   frequent columns.
@@ -35,6 +37,8 @@ MAX_ITER = 10_000  # of conjugate gradients
 DENSE_ENOUGH = 1_000_000  # values of a wide sparse X that is small enough to be worked on as a dense one
 BLOCK_PASSES = 8  # that the exact block of the preconditioner may cost
 HEAVY = 200  # columns in the exact block of the preconditioner
+VANISHING = 1e-10  # penalty, relative to the largest column, under which an answer has minimum norm
+SHORTENING = 150  # iterations that this may take
 LOOK_BACK = 3  # iterations of conjugate gradients whose gains are compared with those of as many before
 FOLD_BYTES = 1 << 22  # of rows whose leverages are computed at a time
 
@@ -141,7 +145,7 @@ def _by_moments(problem, progress):
     for l2 in np.unique(problem.l2):
         chosen = np.flatnonzero(problem.l2 == l2)
         system = Normal(stats.A, l2, problem.cutoff)
-        if l2 == 0 and system.doubtful:
+        if l2 == 0 and system.doubtful and not system.confirmed_by(problem, stats):
             system = Triangle(problem, stats)
         problem.rank, problem.singular = system.rank, partial(system.singular_values, stats)
         coef[chosen], left = system.solve(stats.B[:, chosen])
@@ -183,13 +187,15 @@ class Normal:
     ----------
     doubtful : bool
         Whether A is so close to singular that products of columns cannot tell how close.
+    near : bool
+        Whether some directions are near null, and not those alone that are taken for null.
     """
 
     def __init__(self, A, l2, cutoff):
         self.A, self.l2 = A, l2
         self.d = len(A)
         self.scale = 1.0 / unit_where_zero(np.sqrt(A.diagonal() + l2))
-        self.doubtful = False
+        self.doubtful = self.near = False
         H = A * self.scale
         H *= self.scale[:, None]
         H.flat[:: self.d + 1] += l2 * self.scale**2
@@ -211,10 +217,28 @@ class Normal:
         values, vectors = eigh(H, check_finite=False, driver="evd")
         largest = float(values[-1])
         below = max(cutoff**2, 4 * self.d * EPS) * largest
-        self.doubtful = cutoff < 1e-10 and bool((values < 1e-9 * largest).any())
         null = values <= below
+        small = values < 1e-9 * largest
+        self.doubtful, self.near = cutoff < 1e-10 and bool(small.any()), bool((small & ~null).any())
         self.values, self.vectors = values[~null], vectors[:, ~null]
         self.null = vectors[:, null]
+
+    def confirmed_by(self, problem, stats):
+        """Whether the rows are constant, to rounding, along all directions that are near null."""
+        if self.near:
+            return False
+        directions = self.null * self.scale[:, None]
+        squares = np.zeros(directions.shape[1])
+        root = None if problem.weight is None else np.sqrt(problem.weight)
+        if problem.sparse:
+            moves = problem.X @ directions - stats.x_mean @ directions
+            squares += (np.ones(problem.n) if root is None else problem.weight) @ moves**2
+        else:
+            for _, _, Z in blocks_of(problem.X, stats.x_mean, root):
+                moves = Z @ directions
+                squares += np.einsum("ij,ij->j", moves, moves)
+        longest = (stats.total * self.values[-1]) ** 0.5 if len(self.values) else 0.0
+        return bool((np.sqrt(squares) <= noise(problem) * longest).all())
 
     @property
     def rank(self):
@@ -222,8 +246,9 @@ class Normal:
         return int(full - self.empty.sum())
 
     def singular_values(self, stats):
-        values = np.linalg.eigvalsh(self.A * stats.total)
-        return np.sqrt(np.maximum(values[::-1], 0.0))
+        values = np.linalg.eigvalsh(self.A * stats.total)[::-1]
+        values[self.rank :] = 0.0  # rounding is all they have
+        return np.sqrt(np.maximum(values, 0.0))
 
     def apply(self, right):
         """The (pseudo-)inverse of the scaled system times `right`, of shape (d, k)."""
@@ -245,6 +270,11 @@ class Normal:
         right = (B - self.A @ W - self.l2 * W) * scale
         left = 0.5 * float((right * self.apply(right)).sum())
         return np.ascontiguousarray(W.T), max(left, 0.0)
+
+
+def noise(problem):
+    """Singular values of the scaled rows up to this share of the largest are rounding."""
+    return problem.cutoff * max(problem.n, problem.d) ** 0.5
 
 
 def without(W, null):
@@ -278,7 +308,7 @@ class Triangle:
         left, self.values, self.vectors = np.linalg.svd(self.R, full_matrices=True)
         self.left = left
         largest = self.values[0] if len(self.values) else 0.0
-        self.kept = self.values > problem.cutoff * max(problem.n, d) ** 0.5 * largest
+        self.kept = self.values > noise(problem) * largest
 
     @property
     def rank(self):
@@ -321,7 +351,7 @@ def _by_kernel(problem, progress):
         chosen = np.flatnonzero(problem.l2 == l2)
         dual = _dual(K, l2 * total, y[:, chosen])
         if dual is None:
-            coef[chosen], singular, problem.rank = _least_norm(Z, y[:, chosen], problem.cutoff)
+            coef[chosen], singular, problem.rank = _least_norm(Z, y[:, chosen], noise(problem))
             problem.singular = partial(np.copy, singular)
         else:
             coef[chosen] = (Z.T @ dual).T
@@ -381,9 +411,9 @@ def _dual(K, shift, y):
     return cho_solve(factor, y, check_finite=False)
 
 
-def _least_norm(Z, y, cutoff):
+def _least_norm(Z, y, share):
     left, values, right = np.linalg.svd(Z, full_matrices=False)
-    kept = values > cutoff * max(Z.shape) ** 0.5 * (values[0] if len(values) else 0.0)
+    kept = values > share * (values[0] if len(values) else 0.0)
     return ((left[:, kept].T @ y) / values[kept, None]).T @ right[kept], values, int(kept.sum())
 
 
@@ -494,23 +524,26 @@ def _conjugate_gradients(problem, goal, start, progress):
     def answer():
         return problem.answer(coef.copy(), operator.y_mean - coef @ operator.x_mean)
 
+    vanishing = VANISHING * float(operator.square.max(initial=0.0))
     for k in range(problem.targets):
-        l2 = float(problem.l2[k])
+        l2 = float(problem.l2[k]) or vanishing  # without one, there are directions of no curvature
         if l2 not in preconditioners:
             preconditioners[l2] = Preconditioner(operator, l2)
+        precondition = preconditioners[l2].apply
         b = operator.correlation(operator.y[:, k])
-        floor = EPS * float(c[k])
+        floor, added = EPS * float(c[k]), l2 - float(problem.l2[k])
 
-        def report(w, objective, value, k=k, floor=floor):
+        def report(w, objective, value, k=k, floor=floor, added=added):
+            objective = max(objective - 0.5 * added * float(w @ w), 0.0)
             coef[k], objectives[k], left[k] = w, objective, value
             limit = progress.add(answer, float(objectives.sum()), "estimate", float(left.sum()))
             return limit or value <= goal.tol * max(objective, floor)
 
-        _descend(operator, b, l2, coef[k], preconditioners[l2].apply, float(c[k]), report)
+        _descend(operator, b, l2, coef[k], precondition, float(c[k]), report)
         if progress.reason and not progress.converged:
             return
-        if l2 == 0:
-            _shorten(operator, b, coef, k, objectives, goal)
+        if added:
+            coef[k], objectives[k] = _shortened(operator, b, l2, coef[k], precondition, float(c[k]))
     if not progress.reason:
         exact(progress)
 
@@ -553,29 +586,22 @@ def still_to_gain(gains, objective):
     return max(2 * recent * rate / (1 - rate), gains[-1])
 
 
-def _shorten(operator, b, coef, k, objectives, goal):
-    """Replace an answer without penalty by that of minimum norm, reached by plain gradients from zero."""
-    w = np.zeros_like(coef[k])
-    r = b.copy()
-    p = r.copy()
-    rho = first = float(r @ r)
-    for _ in range(500):
-        if rho <= 1e-28 * first:
-            break
-        q = operator.times(p)
-        curvature = float(p @ q)
-        if not curvature > 0:
-            break
-        step = rho / curvature
-        w += step * p
-        r -= step * q
-        previous, rho = rho, float(r @ r)
-        p *= rho / previous
-        p += r
-    c = float(operator.h @ operator.y[:, k] ** 2)
-    objective = 0.5 * c - 0.5 * float(w @ (b + r))
-    if objective <= objectives[k] * (1 + goal.tol) and np.linalg.norm(w) <= np.linalg.norm(coef[k]):
-        coef[k], objectives[k] = w, objective
+def _shortened(operator, b, l2, start, precondition, c):
+    """The answer of minimum norm among those without penalty, and its objective, from one of them.
+
+    It is the limit of ever smaller penalties: with one that is next to nothing, conjugate gradients also
+    move along the directions that the rows say nothing about. They find what the tolerance has left of
+    rare columns, too.
+    """
+    points = []
+
+    def report(w, objective, value):
+        points.append(w)
+        return len(points) >= SHORTENING
+
+    _descend(operator, b, l2, start, precondition, c, report)
+    w = points[-1]
+    return w, max(0.5 * c - 0.5 * float(w @ (2 * b - operator.times(w))), 0.0)
 
 
 # -- many strengths ------------------------------------------------------------------------------------
