@@ -9,7 +9,7 @@ from fastgd import reference
 from fastgd.data import make_rows, padded
 from fastgd.kernels import kernels
 from fastgd.losses import LOSSES
-from fastgd.solvers.design import Design
+from fastgd.solvers.design import SHRINK, Design
 from fastgd.solvers.objective import Objective
 
 pytestmark = pytest.mark.kernels
@@ -123,6 +123,28 @@ def test_dense_moments_and_hessian(dtype, intercept):
     chosen = np.array([3, 7, 100, 149], dtype=np.int32)
     part = (scaled[chosen] * h[chosen, None]).T @ scaled[chosen]
     np.testing.assert_allclose(design.hessian(h[chosen], chosen), part, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("layout", [np.asarray, sp.csr_matrix])
+def test_sampled_hessian_is_shrunken_about_the_means(layout):
+    rng = np.random.default_rng(0)
+    n, d = 4000, 6
+    X = rng.standard_normal((n, d)) @ rng.standard_normal((d, d)) + 1000 * rng.standard_normal(d)
+    design = Design(Objective(layout(X), np.where(rng.random(n) < 0.5, 1.0, -1.0), "log_loss"))
+    h = rng.random(n)
+
+    def about_means(H):
+        return H[:d, :d] - np.outer(H[:d, d], H[:d, d]) / H[d, d]
+
+    whole, sampled = design.hessian(h), design.sampled_hessian(h, 0.5, rng)
+    np.testing.assert_allclose(sampled[d], whole[d], rtol=1e-8, atol=1e-8 * n)
+    np.testing.assert_allclose(sampled.diagonal(), whole.diagonal(), rtol=1e-8)
+    expected, found = about_means(whole), about_means(sampled)
+    size = np.sqrt(expected.diagonal())
+    aside = ~np.eye(d, dtype=bool)
+    np.testing.assert_allclose(found.diagonal(), expected.diagonal(), rtol=1e-3)
+    error = (found - (1 - SHRINK) * expected) / np.outer(size, size)
+    assert np.abs(error[aside]).max() < 0.1
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
