@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import repeat
-from math import hypot
+from math import hypot, isfinite
 
 import numpy as np
 
@@ -528,7 +528,7 @@ class Run:
         """The row of the history of an epoch that ends here, at its end or before."""
         n, rate = max(1, self.rows_done), self._rate.item(-1)
         loss, penalty, moved, finite = self.descent.end_epoch()
-        if not finite:
+        if not (finite and isfinite(self.descent.average_intercept)):
             raise Overflow(number, rate)
         return loss / n, (loss + penalty) / n, rate, hypot(moved, self.descent.intercept - self._before)
 

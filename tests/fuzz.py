@@ -29,8 +29,10 @@ import warnings
 from numbers import Integral
 
 import numpy as np
+import scipy
 import scipy.sparse as sp
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
+from sklearn.utils.fixes import parse_version
 
 import fastgd
 from fastgd.model_selection import GridSearchCV, RandomizedSearchCV
@@ -59,6 +61,7 @@ KINDS = (
 )
 
 PRODUCTS_OVERFLOW = 1e300  # of X and weights from here on: finite weights may have infinite predictions
+OLD_SCIPY = parse_version(scipy.__version__) < parse_version("1.11")
 TIME_LIMIT = 30.0  # seconds of wall clock for one case
 DENSE = ["C", "F", "strided", "reversed", "misaligned", "broadcast rows", "broadcast columns", "list"]
 SPARSE = ["csr", "csc", "coo", "csr64", "unsorted", "duplicates", "explicit zeros"]
@@ -436,7 +439,9 @@ class Case:
         self.words += f" on {words}, {about_y}, {about_weights}"
         takes = "sample_weight" in inspect.signature(model.fit).parameters
         given = {"sample_weight": weights} if takes and weights is not None else {}
-        arrays = [array for values in (X, y, weights) for array in buffers(values)]
+        # SciPy before 1.11 sorts the indices of what it converts in place, and scikit-learn lets it
+        kept = (y, weights) if sp.issparse(X) and OLD_SCIPY else (X, y, weights)
+        arrays = [array for values in kept for array in buffers(values)]
         before = [array.copy() for array in arrays]
         partly = hasattr(model, "partial_fit") and draws.random() < 0.2
         try:

@@ -325,6 +325,7 @@ class Ridge(Solved, _Ridge):
 
     _parameter_constraints = {
         **_Ridge._parameter_constraints,
+        "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],  # as from scikit-learn 1.8 on
         "solver": [StrOptions(set(RIDGE_SOLVERS))],
         **MAX_TIME,
     }

@@ -95,10 +95,10 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
 
     solver : str, default='auto'
         'auto' chooses by shape, sparsity, penalty and classes. One of fastgd's may be named: for two
-        classes and no l1 'newton', 'conjugate' or 'dual', for more 'softmax', with l1 'coordinate'
-        or 'proximal'. scikit-learn's 'lbfgs', 'newton-cg', 'newton-cholesky', 'sag' and 'saga' reach the
-        same optimum as 'auto', with the penalties and warnings of that name. 'liblinear' penalises the
-        intercept: scikit-learn's own code fits it.
+        classes and no l1 'newton', 'conjugate' or 'dual', for more 'softmax', with l1 'newton_l1',
+        'columns' or 'coordinate' for two and 'proximal' for any. scikit-learn's 'lbfgs', 'newton-cg',
+        'newton-cholesky', 'sag' and 'saga' reach the same optimum as 'auto', with the penalties and
+        warnings of that name. 'liblinear' penalises the intercept: scikit-learn's own code fits it.
 
     max_iter : int, default=100
         Most iterations.

@@ -48,6 +48,7 @@ from ..data import (
     RowSubset,
     make_rows,
     raw_scores,
+    refuse_weightless,
     validated,
     validated_for_prediction,
     worst_scaled,
@@ -258,12 +259,15 @@ class _Descending(CallbackSupportMixin):
 
     # -- data -------------------------------------------------------------------------------------
 
-    def _weights(self, sample_weight, X, dtype):
-        """Validated row weights, or None where all rows count the same."""
+    def _weights(self, sample_weight, X, dtype, rows=None):
+        """Validated row weights, or None where all rows count the same; `rows` are trained on."""
         if sample_weight is None:
             return None
         lenient = getattr(self, "early_stopping", False)  # the split has its own sentence for it
-        return check_sample_weight(sample_weight, X, dtype, allow_all_zero=lenient)
+        weight = check_sample_weight(sample_weight, X, dtype, allow_all_zero=lenient)
+        if rows is not None and not lenient:
+            refuse_weightless(weight[rows])
+        return weight
 
     def _weight_dtype(self, X):
         """Type of the weights: as in an earlier call, else as X asks for."""
@@ -1020,7 +1024,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         softmax = self._softmax()
         n_models = 1 if softmax else len(intercept)
         codes = self._codes(y, rows)
-        weight = self._weights(sample_weight, X, dtype)
+        weight = self._weights(sample_weight, X, dtype, rows)
         class_weight = np.ones(len(self.classes_))
         if self.class_weight is not None:
             seen = y if rows is None else y[rows]
@@ -1100,7 +1104,10 @@ class SGDClassifier(_Descending, _SGDClassifier):
     def _codes(self, y, rows):
         """The place of each label in `classes_`; of other rows than those trained on, any number."""
         codes = np.searchsorted(self.classes_, y)
-        unknown = self.classes_.take(codes, mode="clip") != y
+        strings = [labels.dtype.kind in "OUS" for labels in (self.classes_, y)]
+        unknown = np.ones(len(y), bool)  # strings among numbers: NumPy does not always compare them
+        if strings[0] == strings[1]:
+            unknown = self.classes_.take(codes, mode="clip") != y
         unknown = unknown if rows is None else unknown[rows]
         if np.any(unknown):
             raise ValueError(
@@ -1505,7 +1512,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
 
     def _job(self, X, y, sample_weight, begin, given, partial=False, rows=None):
         coef, intercept, average_coef, average_intercept = begin
-        weight = self._weights(sample_weight, X, coef.dtype)
+        weight = self._weights(sample_weight, X, coef.dtype, rows)
         with np.errstate(over="ignore"):
             y = np.ascontiguousarray(y, dtype=coef.dtype)
         if not np.isfinite(y).all():
