@@ -21,6 +21,7 @@ __all__ = [
     "make_rows",
     "padded",
     "raw_scores",
+    "refuse_weightless",
     "validated",
     "validated_for_prediction",
     "worst_scaled",
@@ -101,6 +102,8 @@ def validated(estimator, X, y=NO_TARGETS, *, reset, y_numeric=False, any_order=F
         return X if alone else (X, y)
     if sp.issparse(X):
         refuse_broken(X)
+        if X.dtype not in FLOATS:  # SciPy before 1.11 sorts the indices of what it converts, in place
+            X = X.copy()
     settings = {
         "accept_sparse": "csr",
         "accept_large_sparse": True,
@@ -180,6 +183,15 @@ def refuse_broken(X):
         raise ValueError(
             f"X is not a sound {X.format.upper()} matrix: `indices` has an entry outside 0 ... "
             f"{minor - 1}, the range that shape {X.shape} allows. Rebuild X, or correct its shape."
+        )
+
+
+def refuse_weightless(weight):
+    """Refuse weights of the rows of a fold that are all zero; None is a weight of 1 for each."""
+    if weight is not None and not weight.any():
+        raise ValueError(
+            "All rows of a fold of the cross-validation have a weight of zero, so that nothing can be "
+            "said of it. Leave such rows out, or give a `cv` that spreads the others over the folds."
         )
 
 

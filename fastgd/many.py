@@ -15,6 +15,7 @@ free memory, the models go in several bands, one after another.
 """
 
 import os
+import threading
 import time
 
 import numpy as np
@@ -27,6 +28,7 @@ from .training import (
     RULES,
     SEGMENT,
     FitResult,
+    Halt,
     Overflow,
     ending,
     report,
@@ -86,7 +88,7 @@ def train_all(problems, plans, make_order, n_jobs=None):
     -------
     list of FitResult or Overflow, one per problem
         As `train` alone would have returned or raised. After an interruption, models that have not
-        begun are `untrained`.
+        begun are `untrained`, and one at least has its exception in `failure`.
     """
     workers = effective_n_jobs(n_jobs) if len(problems) > 1 else 1
     tasks = []
@@ -101,6 +103,7 @@ def train_all(problems, plans, make_order, n_jobs=None):
         else:
             tasks += [([i], False) for i in members]
     results = [None] * len(problems)
+    halt = Halt()
 
     def run(members, together):
         first = problems[members[0]]
@@ -108,10 +111,10 @@ def train_all(problems, plans, make_order, n_jobs=None):
             done = [untrained(problems[i]) for i in members]
         elif together:
             band = Band([problems[i] for i in members], [plans[i] for i in members])
-            done = band.train(make_order(first))
+            done = band.train(make_order(first), halt)
         else:
             try:
-                done = [train(first, plans[members[0]], make_order(first))]
+                done = [train(first, plans[members[0]], make_order(first), halt)]
             except Overflow as error:
                 done = [error]
         for i, result in zip(members, done, strict=True):
@@ -120,9 +123,37 @@ def train_all(problems, plans, make_order, n_jobs=None):
     if min(workers, len(tasks)) == 1:  # joblib takes as long as a short fit
         for task in tasks:
             run(*task)
-    else:
-        Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(run)(*task) for task in tasks)
+        return results
+    try:
+        _in_threads(run, tasks, n_jobs, halt)
+    except KeyboardInterrupt as error:
+        trained = [result for result in results if isinstance(result, FitResult) and result.steps]
+        if not trained:
+            raise
+        trained[0].failure = error
+        for i, result in enumerate(results):
+            results[i] = untrained(problems[i]) if result is None else result
     return results
+
+
+def _in_threads(run, tasks, n_jobs, halt):
+    """Call ``run(*task)`` for each, by joblib; none of them goes on after an exception has come out."""
+    busy = [threading.Lock() for _ in tasks]
+
+    def work(lock, task):
+        with lock:
+            halt()
+            run(*task)
+
+    try:
+        calls = (delayed(work)(*pair) for pair in zip(busy, tasks, strict=True))
+        Parallel(n_jobs=n_jobs, require="sharedmem")(calls)
+    except BaseException as error:
+        halt.error = error
+        for lock in busy:  # joblib leaves its threads at work
+            with lock:
+                pass
+        raise
 
 
 def together(problems, plan):
@@ -301,12 +332,14 @@ class Band:
         )
         return (coef, intercept) if self.classes > 1 else (coef[0], float(intercept[0]))
 
-    def train(self, order):
+    def train(self, order, halt):
         """Run epochs until every model has stopped.
 
         Parameters
         ----------
         order : kernels.Order
+        halt : Halt
+            May end the training before.
 
         Returns
         -------
@@ -314,8 +347,9 @@ class Band:
         """
         try:
             while not self.ended:
+                halt()
                 order.advance()
-                self.step(order)
+                self.step(order, halt)
         except (KeyboardInterrupt, Exception) as error:
             if not self.leaves_a_model():
                 raise

@@ -34,6 +34,7 @@ from .compat import (
     rows_of,
 )
 from .data import RowSubset, validated, validated_for_prediction
+from .linear_model import explained
 from .linear_model.sharing import answering, fit_together, group_key, raw_scores_together, why_not
 from .linear_model.whole import silent
 
@@ -138,6 +139,7 @@ refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
     """
 
 
+@explained.by(GridSearchCV)
 class RandomizedSearchCV(_Sharing, _RandomizedSearchCV):
     """Search over sampled parameter values, the candidates of a fold trained together.
 
@@ -158,8 +160,7 @@ class RandomizedSearchCV(_Sharing, _RandomizedSearchCV):
     random_state : int, RandomState or None, default=None
         Seeds the sampling of candidates (the estimator's own seeds the row order).
 
-    scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score, return_train_score
-        As of `GridSearchCV`.
+    ...
 
     Attributes
     ----------

@@ -697,6 +697,27 @@ def dual_epoch(X, y, theta, w, b, share, kappa, order, weight=None):
 # ---- descent on scaled columns (learning_rate="auto") ---------------------------------------------
 
 
+def column_epoch(X, h, s, w, order, total, shift, l1, l2):
+    """An epoch of coordinate descent on a quadratic model of a loss; see `kernels.ColumnBlock`.
+
+    Returns
+    -------
+    w, s, z, shift, gained : z is what the raw predictions have changed by, without the shift
+    """
+    w, s, z, gained = w.copy(), s.copy(), np.zeros(len(s)), 0.0
+    for j in order:
+        x = X[:, j]
+        m = h @ x
+        a = h @ (x * x) - (m * m / total if total else 0.0) + l2
+        u = x @ (s - h * shift) - l2 * w[j] + a * w[j]
+        new = np.sign(u) * max(abs(u) - l1, 0.0) / a if a > 1e-12 * (h @ (x * x)) else 0.0
+        step = new - w[j]
+        w[j], z, s = new, z + step * x, s - step * h * x
+        shift -= step * m / total if total else 0.0
+        gained += 0.5 * a * step * step
+    return w, s, z, shift, gained
+
+
 def scaled_segment(
     X, y, v, b, rate, *, loss, centre, inverse, l2, l1=None, batch=1, sweep=64, steepness=0.0
 ):

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import repeat
-from math import hypot
+from math import hypot, isfinite
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from .kernels import kernels
 
 __all__ = [
     "FitResult",
+    "Halt",
     "Overflow",
     "Plan",
     "Problem",
@@ -322,7 +323,17 @@ class Training:
         self.began = time.perf_counter() - state["seconds"]
 
 
-def train(problem, plan, order):
+class Halt:
+    """Word to other threads that training is over: called between segments, it raises the `error`."""
+
+    error = None
+
+    def __call__(self, *progress):
+        if self.error is not None:
+            raise self.error
+
+
+def train(problem, plan, order, halt):
     """Run epochs until the plan's stopping rule, and return the `FitResult`.
 
     Parameters
@@ -330,6 +341,8 @@ def train(problem, plan, order):
     problem : Problem
     plan : Plan
     order : kernels.Order
+    halt : Halt
+        May end the training before.
 
     Raises
     ------
@@ -340,8 +353,9 @@ def train(problem, plan, order):
     failure = None
     try:
         while not training.ended:
+            halt()
             order.advance()
-            training.step(order)
+            training.step(order, halt)
     except (KeyboardInterrupt, Exception) as error:
         if isinstance(error, Overflow) or not training.leaves_a_model():
             raise
@@ -514,7 +528,7 @@ class Run:
         """The row of the history of an epoch that ends here, at its end or before."""
         n, rate = max(1, self.rows_done), self._rate.item(-1)
         loss, penalty, moved, finite = self.descent.end_epoch()
-        if not finite:
+        if not (finite and isfinite(self.descent.average_intercept)):
             raise Overflow(number, rate)
         return loss / n, (loss + penalty) / n, rate, hypot(moved, self.descent.intercept - self._before)
 

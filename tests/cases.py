@@ -25,8 +25,9 @@ SCHEDULES = ("optimal", "invscaling", "constant", "adaptive")
 
 # Equality with scikit-learn is promised for the version whose algorithm was copied.
 PARITY_VERSION = "1.9"
+PARITY = parse_version(sklearn.__version__) >= parse_version(PARITY_VERSION)
 needs_parity_version = pytest.mark.skipif(
-    parse_version(sklearn.__version__) < parse_version(PARITY_VERSION),
+    not PARITY,
     reason=f"equality is promised with scikit-learn {PARITY_VERSION}, not {sklearn.__version__}",
 )
 

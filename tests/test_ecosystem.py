@@ -222,7 +222,7 @@ def test_grid_search_in_parallel(backend, X, y_three):
     grid = {"alpha": [1e-4, 1e-1], "batch_size": [1, 7, "full"]}
     model = SGDClassifier(loss="log_loss", random_state=3, n_jobs=2, **EPOCHS)
     alone = GridSearchCV(model, grid, cv=3).fit(X, y_three)
-    with joblib.parallel_config(backend):
+    with joblib.parallel_backend(backend):
         search = GridSearchCV(model, grid, cv=3, n_jobs=2).fit(X, y_three)
     assert_array_equal(search.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"])
     assert search.best_params_ == alone.best_params_
@@ -276,7 +276,9 @@ def test_weights_are_routed(X, y_three, row_weights):
         assert_array_equal(solution(pipeline[-1]), solution(by_hand))
         scorer = clone(model).set_score_request(sample_weight=True)
         routed = cross_validate(scorer, X, y_three, params={"sample_weight": row_weights}, cv=3)
-        plain = cross_validate(clone(model).set_fit_request(sample_weight=False), X, y_three, cv=3)
+        plain = cross_validate(
+            clone(model).set_fit_request(sample_weight=False), X, y_three, cv=3, params={}
+        )
         assert (routed["test_score"] != plain["test_score"]).any()
 
 

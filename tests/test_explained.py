@@ -5,19 +5,21 @@ import inspect
 import pytest
 
 import fastgd
+from fastgd import model_selection
 from fastgd.linear_model import explained
 
 CLASSES = [name for name in fastgd.__all__ if inspect.isclass(getattr(fastgd, name))]
+CLASSES += model_selection.__all__
 
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_every_parameter_is_explained(name):
-    kind = getattr(fastgd, name)
+    kind = getattr(fastgd, name, None) or getattr(model_selection, name)
     entries = explained.entries(kind.__doc__)
     for parameter in inspect.signature(kind).parameters:
         _, *explanation = entries[parameter].split("\n")
         assert " ".join(explanation).strip(), parameter
-    assert not explained.PLACE.search(kind.__doc__)
+    assert not explained.PLACE.search(kind.__doc__) and not explained.REST.search(kind.__doc__)
 
 
 def test_own_explanations_come_first():
@@ -45,6 +47,7 @@ def test_own_explanations_come_first():
         ----------
         c : float
             Its own.
+            ...
 
         ...
 
@@ -58,7 +61,7 @@ def test_own_explanations_come_first():
 
     explained.by(Base)(Derived)
     assert explained.entries(Derived.__doc__) == {
-        "c": "c : float\n    Its own.",
+        "c": "c : float\n    Its own.\n    Of the base.",
         "b": "b : int, default=1\n    Shared.",
         "a": "a : int, default=1\n    Shared.",
     }

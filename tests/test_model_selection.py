@@ -902,7 +902,7 @@ def test_clone_parameters_pickle_and_html():
 def test_n_jobs(backend, pre_dispatch):
     X, y = data(load_iris)
     grid = [{"alpha": [1e-3, 1e-2]}, {"average": [True, 10]}]
-    with joblib.parallel_config(backend=backend):
+    with joblib.parallel_backend(backend):
         agree(classifier(), grid, X, y, n_jobs=2, pre_dispatch=pre_dispatch)
 
 

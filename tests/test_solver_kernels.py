@@ -9,12 +9,13 @@ from fastgd import reference
 from fastgd.data import make_rows, padded
 from fastgd.kernels import kernels
 from fastgd.losses import LOSSES
-from fastgd.solvers.design import Design
+from fastgd.solvers.design import SHRINK, Design
 from fastgd.solvers.objective import Objective
 
 pytestmark = pytest.mark.kernels
 LAYOUTS = ("dense", "csr32", "csr64")
 SMOOTH = ("log_loss", "squared_error", "poisson")
+LAYOUT_TYPES = [(kind, dtype) for kind in LAYOUTS for dtype in (np.float32, np.float64)]
 N, D = 150, 37
 
 
@@ -124,6 +125,28 @@ def test_dense_moments_and_hessian(dtype, intercept):
     np.testing.assert_allclose(design.hessian(h[chosen], chosen), part, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("layout", [np.asarray, sp.csr_matrix])
+def test_sampled_hessian_is_shrunken_about_the_means(layout):
+    rng = np.random.default_rng(0)
+    n, d = 4000, 6
+    X = rng.standard_normal((n, d)) @ rng.standard_normal((d, d)) + 1000 * rng.standard_normal(d)
+    design = Design(Objective(layout(X), np.where(rng.random(n) < 0.5, 1.0, -1.0), "log_loss"))
+    h = rng.random(n)
+
+    def about_means(H):
+        return H[:d, :d] - np.outer(H[:d, d], H[:d, d]) / H[d, d]
+
+    whole, sampled = design.hessian(h), design.sampled_hessian(h, 0.5, rng)
+    np.testing.assert_allclose(sampled[d], whole[d], rtol=1e-8, atol=1e-8 * n)
+    np.testing.assert_allclose(sampled.diagonal(), whole.diagonal(), rtol=1e-8)
+    expected, found = about_means(whole), about_means(sampled)
+    size = np.sqrt(expected.diagonal())
+    aside = ~np.eye(d, dtype=bool)
+    np.testing.assert_allclose(found.diagonal(), expected.diagonal(), rtol=1e-3)
+    error = (found - (1 - SHRINK) * expected) / np.outer(size, size)
+    assert np.abs(error[aside]).max() < 0.1
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("kind", ["csr32", "csr64", "unsorted"])
 def test_sparse_hessian(kind, dtype):
@@ -199,3 +222,64 @@ def test_buffers_that_do_not_fit_are_refused():
         kernels.Sweeps(make_rows(X), y[:-1], None, 0)
     with pytest.raises(ValueError, match="class codes"):
         kernels.softmax(np.zeros((2, 3)), True, np.array([0, 1, 2], np.int32), None, 2)
+
+
+@pytest.mark.parametrize("kind, dtype", [*LAYOUT_TYPES, ("dense", np.int8), ("dense", np.int64)])
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("l2", [0.0, 0.02])
+def test_columns(kind, dtype, intercept, l2):
+    X, plain, _, _ = rows_of(kind, dtype)
+    if np.dtype(dtype).kind == "f":
+        plain[:, 3] = 0.0
+        plain[:, 4] = 2.0  # constant: nothing is left of it beside an intercept
+        X = layout(plain.astype(dtype), kind)
+    rng = np.random.default_rng(2)
+    chosen = rng.permutation(D)[:20].astype(np.int32)
+    block = kernels.ColumnBlock(make_rows(X), chosen, lambda size: np.empty(size, dtype=np.uint8))
+    some = plain[:, chosen]
+    sizes, squares = np.empty(20, dtype=np.int64), np.empty(20)
+    block.sizes(sizes)
+    block.squares(squares)
+    assert sizes.sum() == block.stored == (N * 20 if kind == "dense" else np.count_nonzero(some))
+    np.testing.assert_allclose(squares, (some**2).sum(axis=0), rtol=1e-12)
+
+    v, u = rng.standard_normal(N), rng.standard_normal(7)
+    order = rng.permutation(20)[:7].astype(np.int32)
+    z, out = v.copy(), np.empty(7)
+    block.predict(order, u, z)
+    block.correlate(order, v, out)
+    np.testing.assert_allclose(z, v + some[:, order] @ u, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(out, v @ some[:, order], rtol=0, atol=1e-11)
+
+    h = rng.uniform(0.01, 0.25, N) / N
+    s, w = v / N, 0.1 * rng.standard_normal(20) * (rng.random(20) < 0.5)
+    total, shift = (h.sum(), s.sum() / h.sum()) if intercept else (0.0, 0.0)
+    m, a, z, l1 = np.zeros(20), np.zeros(20), np.zeros(N), 0.01
+    order = rng.permutation(20).astype(np.int32)
+    twin = w, s, z, shift, 0.0
+    run, gained, moved = 0, 0.0, shift
+    for epoch in range(3):
+        z_before = twin[2]
+        twin = reference.column_epoch(some, h, twin[1], twin[0], order, total, twin[3], l1, l2)
+        twin = (*twin[:2], z_before + twin[2], *twin[3:])
+        if epoch == 0:
+            s, w = s.copy(), w.copy()
+        run, gained, moved = block.descend(
+            order, h, s, z, w, m, a, total, moved, l1, l2, epoch == 0, 1, 0.0
+        )
+        assert run == 1
+    for actual, expected in zip((w, s, z, moved, gained), twin, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-11)
+
+
+def test_columns_are_checked():
+    rows = make_rows(np.ones((5, 3)))
+    with pytest.raises(ValueError, match="existing columns"):
+        kernels.ColumnBlock(rows, np.array([3], dtype=np.int32), bytearray)
+    with pytest.raises(ValueError, match="room for all values"):
+        kernels.ColumnBlock(rows, np.array([0], dtype=np.int32), lambda size: bytearray(size - 1))
+    block = kernels.ColumnBlock(rows, np.array([0, 2], dtype=np.int32), bytearray)
+    with pytest.raises(ValueError, match="order of existing columns"):
+        block.predict(np.array([2], dtype=np.int32), np.ones(1), np.zeros(5))
+    with pytest.raises(ValueError, match="a value for every row"):
+        block.correlate(np.array([1], dtype=np.int32), np.ones(4), np.zeros(1))

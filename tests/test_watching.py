@@ -225,6 +225,29 @@ print("fine")
     assert done.stdout.strip() == "fine", done.stderr
 
 
+@pytest.mark.parametrize("settings", ["penalty='l2'", "penalty='l1'", "learning_rate='auto'"])
+def test_a_real_ctrl_c_ends_all_threads_and_leaves_what_they_have(settings):
+    code = f"""
+import _thread, sys, threading, numpy as np
+from fastgd import SGDClassifier
+X = np.random.default_rng(0).normal(size=(20000, 50)); y = X[:, :6].argmax(axis=1)
+model = SGDClassifier("log_loss", max_iter=10**6, tol=None, random_state=0, n_jobs=2, {settings})
+threading.Timer(0.7, _thread.interrupt_main).start()
+try:
+    model.fit(X, y)
+except KeyboardInterrupt:
+    reasons = " ".join(model.stop_reason_)
+    assert "KeyboardInterrupt" in reasons and np.isfinite(model.coef_).all() and len(model.predict(X))
+    busy = [frame for frame in sys._current_frames().values() if "fastgd" in frame.f_code.co_filename]
+    assert not busy, busy
+else:
+    raise SystemExit("not interrupted")
+print("fine")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=os.sep)
+    assert done.stdout.strip() == "fine", done.stderr
+
+
 def interrupted_at_line(model, X, y, count):
     """Fit, with Ctrl-C at the count-th line that the epoch loops execute; whether it got that far."""
     seen = 0

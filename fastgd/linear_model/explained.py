@@ -2,7 +2,8 @@
 
 Design note. `help(Lasso)` shall explain every parameter, not send its reader elsewhere, and yet each
 explanation has one home. A docstring says ``...`` on a line of its own where the parameters that it does
-not explain itself belong; `by` fills that in from the estimator that explains them.
+not explain itself belong, or, indented, in the entry of one whose explanation goes on there; `by` fills
+that in from the estimator that explains them.
 """
 
 import inspect
@@ -11,6 +12,7 @@ import re
 __all__ = ["by"]
 
 PLACE = re.compile(r"^\.\.\.$", re.MULTILINE)
+REST = re.compile(r"^( {4}\.\.\.)$", re.MULTILINE)
 PARAMETERS = re.compile(r"^Parameters\n-+\n(.*?)(?=^\w[\w ]*\n-{3,}$|\Z)", re.DOTALL | re.MULTILINE)
 ENTRY = re.compile(r"^(\w[\w, ]*?)( : .*)?\n((?:(?: {4}.*)?\n)+)", re.MULTILINE)
 
@@ -33,7 +35,11 @@ def by(base):
         own, shared = entries(cls.__doc__), entries(base.__doc__)
         names = [name for name in inspect.signature(cls.__init__).parameters if name not in own]
         text = "\n\n".join(shared[name] for name in names if name in shared)
-        cls.__doc__ = PLACE.sub(lambda _: text, inspect.cleandoc(cls.__doc__), count=1)
+        doc = PLACE.sub(lambda _: text, inspect.cleandoc(cls.__doc__), count=1)
+        for name in [name for name in own if REST.search(own[name])]:
+            rest = shared[name].partition("\n")[2]
+            doc = doc.replace(own[name], REST.sub(lambda _, rest=rest: rest, own[name]))
+        cls.__doc__ = doc
         return cls
 
     return explained

@@ -269,7 +269,7 @@ class Ridge(Solved, _Ridge):
     Parameters
     ----------
     alpha : float or array-like of shape (n_targets,), default=1.0
-        Strength of the penalty, for all targets or for each.
+        Strength of the penalty ``alpha |w|^2``, >= 0, for all targets or for each.
 
     fit_intercept : bool, default=True
         Whether to fit an intercept.
@@ -325,6 +325,7 @@ class Ridge(Solved, _Ridge):
 
     _parameter_constraints = {
         **_Ridge._parameter_constraints,
+        "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],  # as from scikit-learn 1.8 on
         "solver": [StrOptions(set(RIDGE_SOLVERS))],
         **MAX_TIME,
     }
@@ -471,10 +472,10 @@ class ElasticNet(Solved, _ElasticNet):
     Parameters
     ----------
     alpha : float, default=1.0
-        Strength of the penalties.
+        Strength of both penalties, >= 0.
 
     l1_ratio : float, default=0.5
-        Share of the l1 penalty, from 0 to 1.
+        Share of the l1 penalty, from 0 (``alpha |w|^2 / 2``) to 1 (``alpha |w|_1``).
 
     fit_intercept : bool, default=True
         Whether to fit an intercept.
@@ -703,7 +704,7 @@ class Lasso(ElasticNet, _Lasso):
     Parameters
     ----------
     alpha : float, default=1.0
-        Strength of the penalty.
+        Strength of the penalty ``alpha |w|_1``, >= 0.
 
     ...
 

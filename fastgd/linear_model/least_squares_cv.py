@@ -125,13 +125,13 @@ class Predicted(RegressorMixin, BaseEstimator):
 class RidgeCV(Solved, _RidgeCV):
     """Ridge regression with the strength of the penalty chosen by cross-validation.
 
-    By default every row is left out in turn, exactly and for all strengths at once, from one
-    eigendecomposition.
+    Each model minimises ``||y - Xw - b||^2 + alpha ||w||^2``, the rows weighted. By default every row is
+    left out in turn, exactly and for all strengths at once, from one eigendecomposition.
 
     Parameters
     ----------
     alphas : float or array-like of shape (n_alphas,), default=(0.1, 1.0, 10.0)
-        Strengths to choose from; positive, where rows are left out one by one.
+        Strengths alpha to choose from; positive, where rows are left out one by one.
 
     fit_intercept : bool, default=True
         Whether to fit an intercept.
@@ -140,7 +140,7 @@ class RidgeCV(Solved, _RidgeCV):
         How to score; None for the negative mean squared error of left-out rows, R^2 with `cv`.
 
     cv : int, splitter, iterable or None, default=None
-        Folds; None to leave out one row at a time.
+        The folds: how many, in row order, or what makes them; None to leave out one row at a time.
 
     gcv_mode : {"auto", "svd", "eigen"} or None, default=None
         Accepted as scikit-learn has it; the decomposition is chosen by the shape of X.
@@ -596,13 +596,20 @@ CV_PARAMETERS = {
 class LassoCV(PenaltyPath, _LassoCV):
     """Lasso with the strength of the penalty chosen by cross-validation.
 
+    Of the strengths alpha of a grid, the one whose models have the least mean squared error on the rows
+    that they have not seen; with it, all rows are fitted. Each model minimises, S being the sum of the
+    weights of its rows::
+
+        ||y - Xw - b||^2 / (2 S) + alpha |w|_1
+
     Parameters
     ----------
     eps : float, default=1e-3
-        The smallest strength of the grid over the largest.
+        The smallest strength of the grid over the largest, > 0.
 
     alphas : int or array-like, default=100
-        How many strengths a grid has, from the one that makes all coefficients zero, or the strengths.
+        How many strengths a grid has, equidistant in their logarithm, from the one that makes all
+        coefficients zero, ``max |X'y| / S`` for centred X and y, down; or the strengths, >= 0.
 
     fit_intercept : bool, default=True
         Whether to fit an intercept.
@@ -621,13 +628,13 @@ class LassoCV(PenaltyPath, _LassoCV):
         Accepted as scikit-learn has it; X is never written to.
 
     cv : int, splitter, iterable or None, default=None
-        Folds; None for 5.
+        The folds: how many, in row order, or what makes them; None for 5.
 
     verbose : bool or int, default=False
-        Passed to joblib.
+        How much joblib prints about the folds that are done.
 
     n_jobs : int or None, default=None
-        Threads over folds.
+        Threads that fit folds side by side; None is 1 outside `joblib.parallel_config`.
 
     positive : bool, default=False
         Whether coefficients must be >= 0.
@@ -704,10 +711,20 @@ class LassoCV(PenaltyPath, _LassoCV):
 class ElasticNetCV(PenaltyPath, _ElasticNetCV):
     """Elastic net with the strength and the mixture of its penalties chosen by cross-validation.
 
+    Of the strengths alpha of a grid, and of the shares `l1_ratio`, those whose models have the least mean
+    squared error on the rows that they have not seen; with them, all rows are fitted. Each model
+    minimises, S being the sum of the weights of its rows::
+
+        ||y - Xw - b||^2 / (2 S) + alpha l1_ratio |w|_1 + alpha (1 - l1_ratio) |w|^2 / 2
+
     Parameters
     ----------
     l1_ratio : float or list of float, default=0.5
-        Shares of the l1 penalty to choose from.
+        Shares of the l1 penalty to choose from, from 0 to 1; above 0 where the grid is not given.
+
+    alphas : int or array-like, default=100
+        How many strengths a grid has, equidistant in their logarithm, from the one that makes all
+        coefficients zero, ``max |X'y| / (S l1_ratio)`` for centred X and y, down; or the strengths, >= 0.
 
     ...
 

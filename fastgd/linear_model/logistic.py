@@ -67,13 +67,14 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
         Deprecated in scikit-learn 1.8: set `l1_ratio`, or ``C=inf`` for no penalty.
 
     C : float, default=1.0
-        Inverse of the strength of the penalty, > 0; infinity for none.
+        Inverse of the strength of the penalty, > 0: what multiplies the losses. Infinity for no penalty.
 
     l1_ratio : float, default=0.0
-        Share of l1 in the penalty, in [0, 1].
+        Share of l1 in the penalty, in [0, 1]: 0 is ``sum(w**2) / 2``, 1 is ``sum(abs(w))``.
 
     dual : bool, default=False
-        For ``solver='liblinear'`` only.
+        Whether ``solver='liblinear'`` maximises the dual objective, whose maximum is the same model's;
+        needs an l2 penalty.
 
     tol : float, default=1e-4
         Largest relative suboptimality, (F(w) - F*) / F(w), that `certificate_` may leave. With one of
@@ -84,24 +85,25 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
         Whether to fit the intercepts b; without them, b = 0.
 
     intercept_scaling : float, default=1
-        For ``solver='liblinear'`` only.
+        With ``solver='liblinear'``: the value of a column that is appended to X. The intercept is its
+        weight times this, and that weight is penalised like the others, the less the larger this is.
 
     class_weight : dict, 'balanced' or None, default=None
-        Weight of each class, multiplied with `sample_weight`; 'balanced' makes the classes' total weights
-        equal.
+        Weight of each class, multiplied with `sample_weight`; 'balanced' is ``n_samples / (n_classes *
+        rows of the class)``.
 
     random_state : int, RandomState or None, default=None
         Seeds what a solver draws. The optimum does not depend on it; None is a fixed seed.
 
     solver : str, default='auto'
         'auto' chooses by shape, sparsity, penalty and classes. One of fastgd's may be named: for two
-        classes and no l1 'newton', 'conjugate' or 'dual', for more 'softmax', with l1 'coordinate'
-        or 'proximal'. scikit-learn's 'lbfgs', 'newton-cg', 'newton-cholesky', 'sag' and 'saga' reach the
-        same optimum as 'auto', with the penalties and warnings of that name. 'liblinear' penalises the
-        intercept: scikit-learn's own code fits it.
+        classes and no l1 'newton', 'conjugate' or 'dual', for more 'softmax', with l1 'newton_l1',
+        'columns' or 'coordinate' for two and 'proximal' for any. scikit-learn's 'lbfgs', 'newton-cg',
+        'newton-cholesky', 'sag' and 'saga' reach the same optimum as 'auto', with the penalties and
+        warnings of that name. 'liblinear' penalises the intercept: scikit-learn's own code fits it.
 
     max_iter : int, default=100
-        Most iterations.
+        Most iterations of the solver, then a `ConvergenceWarning` says what is left to the optimum.
 
     verbose : int, default=0
         Above 0, print a line for each iteration.
@@ -110,7 +112,7 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
         Whether `fit` starts from the weights of the last fit.
 
     n_jobs : int or None, default=None
-        Threads of a fit.
+        Threads that share the rows of each pass; None is 1 outside `joblib.parallel_config`.
 
     max_time : float or None, default=None
         Seconds after which the fit stops, at a valid model.

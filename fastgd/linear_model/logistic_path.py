@@ -31,7 +31,7 @@ from ..compat import (
     knowing_labels,
     raise_for_params,
 )
-from ..data import validated
+from ..data import refuse_weightless, validated
 from . import explained
 from .logistic import (
     HANDED_OVER,
@@ -463,6 +463,7 @@ class _Paths:
     def _score(self, fitted, X, y, test):
         if self.scorer is None:
             weight = None if self.counts is None else self.counts[test]
+            refuse_weightless(weight)
             return fitted.score(X, y, sample_weight=weight)
         return self.scorer(fitted, X, y, **check_method_params(self.X, self.scored_with, indices=test))
 

@@ -26,7 +26,7 @@ from ..compat import (
     fit_context,
     takes_weight,
 )
-from ..data import RowSubset, validated
+from ..data import RowSubset, refuse_weightless, validated
 from ..penalties import strengths
 from . import explained
 from .sharing import answering, fit_together, raw_scores_together
@@ -477,6 +477,7 @@ def _scored(outcomes, X, y, test, weight, scorer):
     params = {}
     if weight is not None and fitted and takes_weight(scorer, fitted[0]):
         params["sample_weight"] = weight[test]
+        refuse_weightless(weight[test])
     together = asks_for_responses(scorer)
     raws = raw_scores_together(fitted, rows) if together else (None for _ in fitted)
     sliced = None if together else X[test]

@@ -48,6 +48,7 @@ from ..data import (
     RowSubset,
     make_rows,
     raw_scores,
+    refuse_weightless,
     validated,
     validated_for_prediction,
     worst_scaled,
@@ -61,6 +62,7 @@ from ..penalties import PENALTIES, strengths
 from ..schedules import SCHEDULES, Schedule, make_schedule
 from ..training import Overflow, Plan, Problem, objective_check
 from ..watching import train_watched
+from . import explained
 from .whole import all_or_nothing
 
 __all__ = ["SGDClassifier", "SGDOneClassSVM", "SGDRegressor"]
@@ -258,12 +260,15 @@ class _Descending(CallbackSupportMixin):
 
     # -- data -------------------------------------------------------------------------------------
 
-    def _weights(self, sample_weight, X, dtype):
-        """Validated row weights, or None where all rows count the same."""
+    def _weights(self, sample_weight, X, dtype, rows=None):
+        """Validated row weights, or None where all rows count the same; `rows` are trained on."""
         if sample_weight is None:
             return None
         lenient = getattr(self, "early_stopping", False)  # the split has its own sentence for it
-        return check_sample_weight(sample_weight, X, dtype, allow_all_zero=lenient)
+        weight = check_sample_weight(sample_weight, X, dtype, allow_all_zero=lenient)
+        if rows is not None and not lenient:
+            refuse_weightless(weight[rows])
+        return weight
 
     def _weight_dtype(self, X):
         """Type of the weights: as in an earlier call, else as X asks for."""
@@ -672,8 +677,9 @@ class SGDClassifier(_Descending, _SGDClassifier):
         With the margin ``m = y * (w . x + b)``, y in {-1, +1}: 'hinge' ``max(0, 1 - m)`` (a linear
         SVM), 'log_loss' ``log(1 + exp(-m))`` (logistic regression), 'modified_huber'
         ``max(0, 1 - m)**2`` for m >= -1, else ``-4 m``, 'squared_hinge' ``max(0, 1 - m)**2``,
-        'perceptron' ``max(0, -m)``, or a regression loss on y in {-1, +1}: 'squared_error', 'huber',
-        'epsilon_insensitive', 'squared_epsilon_insensitive' (see `SGDRegressor`).
+        'perceptron' ``max(0, -m)``, or a loss of ``r = y - (w . x + b)``: 'squared_error' ``r**2 / 2``,
+        'huber' the same up to ``abs(r) = epsilon``, beyond ``epsilon * abs(r) - epsilon**2 / 2``,
+        'epsilon_insensitive' ``max(0, abs(r) - epsilon)``, 'squared_epsilon_insensitive' its square.
 
     penalty : {'l2', 'l1', 'elasticnet'} or None, default='l2'
         ``alpha / 2 * sum(w**2)``, ``alpha * sum(abs(w))``, or their mixture with shares
@@ -693,8 +699,9 @@ class SGDClassifier(_Descending, _SGDClassifier):
 
     tol : float or None, default=1e-3
         Training stops when for `n_iter_no_change` epochs the objective (early stopping: the
-        validation score) did not improve by `tol` over its best. None: run all `max_iter` epochs.
-        The objective is the epoch's running mean before each step, at no extra pass.
+        validation score) did not improve by `tol` over its best, ``objective > best - tol``. None: run
+        all `max_iter` epochs. The objective is the epoch's running mean before each step, at no extra
+        pass.
 
     shuffle : bool, default=True
         Whether to visit the rows in a new random order in each epoch.
@@ -713,12 +720,14 @@ class SGDClassifier(_Descending, _SGDClassifier):
 
     learning_rate : str, Schedule or callable, default='optimal'
         Size eta of step t = 1, 2, ...: 'constant' ``eta0``; 'optimal' ``1 / (alpha * (t0 + t - 1))``
-        with Bottou's heuristic for t0, or the constant rate that the optimizer's authors recommend, if it
-        is not 'sgd' or 'averaged'; 'invscaling' ``eta0 / t**power_t``; 'adaptive' ``eta0``, divided by 5
-        whenever training stops to improve; 'step', 'exponential', 'cosine', 'one_cycle' and 'polynomial'
-        as in `fastgd.schedules`; 'pa1' and 'pa2' passive-aggressive steps (hinge only), bounded by
-        ``eta0``. Or an object of `fastgd.schedules`, whose parameters searches reach as
-        ``learning_rate__steps``, or a function of the step. 'auto' has no parameter: columns are scaled
+        with Bottou's t0, for a first step of ``alpha**-0.25`` over the loss's slope at minus that, if it
+        is above 1, or the constant rate that the optimizer's authors recommend, if it is not 'sgd' or
+        'averaged'; 'invscaling' ``eta0 / t**power_t``; 'adaptive' ``eta0``, divided by 5 whenever
+        training stops to improve; 'step', 'exponential', 'cosine', 'one_cycle' and 'polynomial' as in
+        `fastgd.schedules`; for 'hinge' and 'epsilon_insensitive', the passive-aggressive 'pa1'
+        ``min(eta0, loss / |x|^2)`` and 'pa2' ``loss / (|x|^2 + 1 / (2 eta0))``, times x. Or an object
+        of `fastgd.schedules`, whose parameters searches reach as ``learning_rate__steps``, or a
+        function of the step. 'auto' has no parameter: columns are scaled
         in passing, results stay in the user's units, and the step ``factor / (4 c R^2 sqrt(1 + k))``
         follows from the mean squared norm R^2 of the scaled rows and the loss's curvature c; weights
         are averaged where that is better, and rolled back where they blow up (after Bach and Moulines,
@@ -735,20 +744,21 @@ class SGDClassifier(_Descending, _SGDClassifier):
         one given to `fit`.
 
     validation_fraction : float, default=0.1
-        Share of the rows held out for early stopping, in (0, 1).
+        Share of the rows held out for early stopping, in (0, 1), where `fit` is given none.
 
     n_iter_no_change : int, default=5
         Epochs without improvement before training stops.
 
     class_weight : dict, 'balanced' or None, default=None
-        Weight of each class, multiplied with `sample_weight`; 'balanced' makes the classes' total
-        weights equal. One versus all weighs the class itself and leaves the others at 1.
+        Weight of each class, multiplied with `sample_weight`; 'balanced' is ``n_samples / (n_classes *
+        rows of the class)``. One versus all weighs the class itself and leaves the others at 1.
 
     warm_start : bool, default=False
         Whether `fit` starts from the weights of the last fit.
 
     average : bool or int, default=False
-        Whether `coef_` is the average of the weights over all steps; an int > 1 begins at that step.
+        Whether `coef_` is the average of the weights over all steps, ``(w_1 + ... + w_t) / t``; an int
+        > 1 begins at that step.
 
     batch_size : int or 'full', default=1
         Rows per step. 1 is stochastic gradient descent, scikit-learn's algorithm; larger takes the
@@ -1020,7 +1030,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         softmax = self._softmax()
         n_models = 1 if softmax else len(intercept)
         codes = self._codes(y, rows)
-        weight = self._weights(sample_weight, X, dtype)
+        weight = self._weights(sample_weight, X, dtype, rows)
         class_weight = np.ones(len(self.classes_))
         if self.class_weight is not None:
             seen = y if rows is None else y[rows]
@@ -1100,7 +1110,10 @@ class SGDClassifier(_Descending, _SGDClassifier):
     def _codes(self, y, rows):
         """The place of each label in `classes_`; of other rows than those trained on, any number."""
         codes = np.searchsorted(self.classes_, y)
-        unknown = self.classes_.take(codes, mode="clip") != y
+        strings = [labels.dtype.kind in "OUS" for labels in (self.classes_, y)]
+        unknown = np.ones(len(y), bool)  # strings among numbers: NumPy does not always compare them
+        if strings[0] == strings[1]:
+            unknown = self.classes_.take(codes, mode="clip") != y
         unknown = unknown if rows is None else unknown[rows]
         if np.any(unknown):
             raise ValueError(
@@ -1220,6 +1233,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         return self.classes_[scores.argmax(axis=1) if scores.ndim > 1 else (scores > 0).astype(np.intp)]
 
 
+@explained.by(SGDClassifier)
 class SGDRegressor(_Descending, _SGDRegressor):
     """Linear regression trained by stochastic, mini-batch or full-batch gradient descent.
 
@@ -1232,8 +1246,9 @@ class SGDRegressor(_Descending, _SGDRegressor):
     ----------
     loss : str, default='squared_error'
         With the residual ``r = y - (w . x + b)``: 'squared_error' ``r**2 / 2``, 'huber' the same up
-        to ``abs(r) = epsilon`` and linear beyond, 'epsilon_insensitive' ``max(0, abs(r) - epsilon)``,
-        'squared_epsilon_insensitive' its square, 'quantile' ``quantile * r`` for r > 0, else
+        to ``abs(r) = epsilon``, beyond ``epsilon * abs(r) - epsilon**2 / 2``, 'epsilon_insensitive'
+        ``max(0, abs(r) - epsilon)``, 'squared_epsilon_insensitive' its square, 'quantile'
+        ``quantile * r`` for r > 0, else
         ``(quantile - 1) * r`` (the conditional quantile), 'poisson' ``exp(p) - y * p`` with
         ``p = w . x + b`` (counts, y >= 0: the model is ``exp(p)``, which `predict` returns).
 
@@ -1255,7 +1270,8 @@ class SGDRegressor(_Descending, _SGDRegressor):
 
     tol : float or None, default=1e-3
         Training stops when for `n_iter_no_change` epochs the objective (early stopping: the
-        validation R^2) did not improve by `tol` over its best. None: run all `max_iter` epochs.
+        validation R^2) did not improve by `tol` over its best, ``objective > best - tol``. None: run all
+        `max_iter` epochs.
 
     shuffle : bool, default=True
         Whether to visit the rows in a new random order in each epoch.
@@ -1270,8 +1286,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
         Seeds the row order and the validation split.
 
     learning_rate : str, Schedule or callable, default='invscaling'
-        Size eta of step t = 1, 2, ...: see `SGDClassifier`, also for 'auto', which needs no tuning;
-        'pa1' and 'pa2' go with ``loss='epsilon_insensitive'``.
+        ...
 
     eta0 : float, default=0.01
         Initial learning rate, > 0.
@@ -1284,7 +1299,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
         given to `fit`.
 
     validation_fraction : float, default=0.1
-        Share of the rows held out for early stopping, in (0, 1).
+        Share of the rows held out for early stopping, in (0, 1), where `fit` is given none.
 
     n_iter_no_change : int, default=5
         Epochs without improvement before training stops.
@@ -1293,16 +1308,17 @@ class SGDRegressor(_Descending, _SGDRegressor):
         Whether `fit` starts from the weights of the last fit.
 
     average : bool or int, default=False
-        Whether `coef_` is the average of the weights over all steps; an int > 1 begins at that step.
+        Whether `coef_` is the average of the weights over all steps, ``(w_1 + ... + w_t) / t``; an int
+        > 1 begins at that step.
 
     batch_size : int or 'full', default=1
-        Rows per step; see `SGDClassifier`.
+        ...
 
     quantile : float, default=0.5
         Level of the 'quantile' loss, in (0, 1); 0.5 is the median.
 
     optimizer : str or UpdateRule, default='sgd'
-        How the weights answer a gradient; see `SGDClassifier`.
+        ...
 
     Attributes
     ----------
@@ -1505,7 +1521,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
 
     def _job(self, X, y, sample_weight, begin, given, partial=False, rows=None):
         coef, intercept, average_coef, average_intercept = begin
-        weight = self._weights(sample_weight, X, coef.dtype)
+        weight = self._weights(sample_weight, X, coef.dtype, rows)
         with np.errstate(over="ignore"):
             y = np.ascontiguousarray(y, dtype=coef.dtype)
         if not np.isfinite(y).all():
@@ -1620,6 +1636,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
         return tags
 
 
+@explained.by(SGDClassifier)
 class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
     """Linear one-class SVM trained by stochastic, mini-batch or full-batch gradient descent.
 
@@ -1642,8 +1659,8 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
         Most epochs of `fit`.
 
     tol : float or None, default=1e-3
-        Training stops when the objective did not improve by `tol` for 5 epochs. None: run all
-        `max_iter` epochs.
+        Training stops when for 5 epochs the objective did not improve by `tol` over its best,
+        ``objective > best - tol``. None: run all `max_iter` epochs.
 
     shuffle : bool, default=True
         Whether to visit the rows in a new random order in each epoch.
@@ -1655,7 +1672,8 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
         Seeds the row order.
 
     learning_rate : str, Schedule or callable, default='optimal'
-        As of `SGDClassifier`, with `nu` in place of alpha and without 'pa1' and 'pa2'.
+        In what follows, alpha is `nu`; there are no 'pa1' and 'pa2'.
+        ...
 
     eta0 : float, default=0.01
         Initial learning rate, > 0.
@@ -1667,13 +1685,14 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
         Whether `fit` starts from the weights of the last fit.
 
     average : bool or int, default=False
-        Whether `coef_` is the average of the weights over all steps; an int > 1 begins at that step.
+        Whether `coef_` is the average of the weights over all steps, ``(w_1 + ... + w_t) / t``; an int
+        > 1 begins at that step.
 
     batch_size : int or 'full', default=1
-        Rows per step; see `SGDClassifier`.
+        ...
 
     optimizer : str or UpdateRule, default='sgd'
-        How the weights answer a gradient; see `SGDClassifier`.
+        ...
 
     Attributes
     ----------

@@ -21,17 +21,22 @@ Nanoseconds that explain these figures, for n rows of p values in d columns::
     conjugate          25 + 10 sqrt(q) passes
     dual               6 + 1.3 q epochs of n (70 + p / 2) dense, n (70 + p) sparse
 
-The same with an l1 penalty (imdb in float64)::
+The same with an l1 penalty::
 
-    data (C)                      coordinate        proximal
-    adult_dense (1)               0.25 / 0.25       0.31 / 0.31
-    a9a (1)                       0.08 / 0.08       0.32 / 0.34
-    w8a (1)                       0.20 / 0.21       1.7 / 1.9
-    imdb tf-idf (1)               1.3 / 1.4
-    covtype_20k, 7 classes (1)                      1.1 / 1.1
-    letter, 26 classes (1)                          1.4 / 1.5
-    mnist, 10,000 rows (.01)                        1.4 / 1.5
-    flights_onehot (1)                              not by 50
+    data (C)                      newton_l1         columns           coordinate        proximal
+    adult_dense (1)               0.03 / 0.04       0.06 / 5          0.21 / 0.23       0.31 / 0.31
+    200,000 x 40                  0.04 / 0.05       0.12 / 0.36       0.29 / 0.28
+    a9a (1)                       0.02 / 0.03       0.02 / 1.3        0.08 / 0.08       0.32 / 0.34
+    w8a (1)                       0.14 / 0.15       0.08 / 0.13       0.19 / 0.20       1.7 / 1.9
+    imdb tf-idf (1)                                 0.11 / 0.19       0.7 / 1.1
+    flights_onehot (1)                              0.17 / 0.8        not by 60         not by 50
+    200,000 x 20,000, 6 in a row                    0.06 / 0.07       not by 12
+    mnist, 20,000 rows (.01)      0.07 / 0.12       0.09 / 0.12       0.09 / 0.10
+    2000 x 1500, 20 factors       not by 10         1.3 / 1.4         0.48 / 0.49
+    500 x 5000, dense             -                 0.04 / 0.04       0.05 / 0.06
+    covtype_20k, 7 classes (1)                                                          1.1 / 1.1
+    letter, 26 classes (1)                                                              1.4 / 1.5
+    mnist, 10,000 rows (.01)                                                            1.4 / 1.5
 
 Squared loss has no choice to make: gram without an l1 penalty, coordinate with one.
 
@@ -49,7 +54,11 @@ from .objective import Goal
 
 __all__ = ["LOGISTIC", "SOLVERS", "choose", "solve"]
 
-SOLVERS = ("newton", "conjugate", "dual", "softmax", "coordinate", "proximal", "gram")
+SOLVERS = (
+    *("newton", "conjugate", "dual", "softmax"),
+    *("newton_l1", "columns", "coordinate", "proximal"),
+    "gram",
+)
 
 # Of these, the ones for logistic regression: whether for two classes, for several, with an l1 penalty.
 LOGISTIC = {
@@ -58,9 +67,13 @@ LOGISTIC = {
     "dual": ("two",),
     "softmax": ("several",),
     "coordinate": ("two", "l1"),
+    "newton_l1": ("two", "l1"),
+    "columns": ("two", "l1"),
     "proximal": ("two", "several", "l1"),
 }
 
+NARROW = 256  # columns, up to which a Hessian is worth its price with an l1 penalty
+TALL = 8  # rows per column, from which on
 SAMPLE = 100_000  # values of X from which q is taken
 MOST_COLUMNS = 8192  # of a Hessian: half a gigabyte
 
@@ -70,11 +83,21 @@ def choose(objective, goal):
     if objective.loss == "multinomial":
         return "proximal" if objective.l1 > 0 else "softmax"
     if objective.l1 > 0 or objective.positive:
-        return "coordinate"
+        if objective.loss == "squared_error" or objective.positive:
+            return "coordinate"
+        return with_l1(objective)
     if objective.loss == "squared_error":
         return "gram"
     costs = estimated(objective)
     return min(costs, key=costs.get)
+
+
+def with_l1(objective):
+    """The solver for the log-loss of two classes and an l1 penalty."""
+    n, d = objective.X.shape
+    if d <= NARROW and n >= TALL * d:
+        return "newton_l1"
+    return "columns" if sp.issparse(objective.X) else "coordinate"
 
 
 def estimated(objective):

@@ -216,27 +216,40 @@ class Design:
     def sampled_hessian(self, h, share, rng, precise=True):
         """The same from a share of the rows, drawn with probabilities in proportion to h.
 
-        Rare columns would come out wrong; so the diagonal is exact, and what is off it is shrunken.
+        Rare columns would come out wrong; so the diagonal is exact, and what is off it is shrunken. Both
+        about the weighted means, which are exact, too: columns whose means exceed their spread have
+        little else in common.
         """
         total = float(h.sum())
         probability = np.minimum(1.0, share * self.n * h / total)
         chosen = np.flatnonzero(rng.random(self.n) < probability).astype(np.int32)
         H = self.hessian(h[chosen] / probability[chosen], chosen, precise)
-        diagonal = np.append(self.hessian_diagonal(h), total)
-        sampled = H.diagonal().copy()
+        means = H[:-1, -1] / max(H[-1, -1], np.finfo(np.float64).tiny)
+        C = H[:-1, :-1]
+        C -= np.outer(means, means * H[-1, -1])
+        along, diagonal = self._weighted_moments(h)
+        diagonal = np.maximum(diagonal - along**2 / total, 0.0)
+        sampled = C.diagonal().copy()
         ratio = np.sqrt(np.divide(diagonal, sampled, out=np.zeros_like(diagonal), where=sampled > 0))
-        H *= ratio
-        H *= ratio[:, None]
-        H *= 1 - SHRINK
-        np.fill_diagonal(H, diagonal)
+        C *= ratio
+        C *= ratio[:, None]
+        C *= 1 - SHRINK
+        np.fill_diagonal(C, diagonal)
+        C += np.outer(along, along / total)
+        H[:-1, -1] = H[-1, :-1] = along
+        H[-1, -1] = total
         return H
 
     def hessian_diagonal(self, h):
         """The diagonal of X' diag(h) X in the coordinate u, of shape (d,)."""
+        return self._sparse_squares(h) * self.scale**2 if self.sparse else self._weighted_moments(h)[1]
+
+    def _weighted_moments(self, h):
+        """sum_i h_i u_i and sum_i h_i u_i^2 of each column."""
         if self.sparse:
-            return self._sparse_squares(h) * self.scale**2
-        _, diagonal = self._dense_moments(self.mean.astype(self._kind), self._kind, h)
-        return diagonal * self.scale**2
+            return self.gradient_of(h)[0], self._sparse_squares(h) * self.scale**2
+        sums, squares = self._dense_moments(self.mean.astype(self._kind), self._kind, h)
+        return sums * self.scale, squares * self.scale**2
 
     @property
     def _kind(self):

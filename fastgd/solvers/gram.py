@@ -216,7 +216,7 @@ class Normal:
         self._decompose(H, cutoff)
 
     def _decompose(self, H, cutoff):
-        values, vectors = eigh(H, check_finite=False, driver="evd")
+        values, vectors = decomposed(H)
         largest = float(values[-1])
         below = max(cutoff**2, 4 * self.d * EPS) * largest
         null = values <= below
@@ -274,6 +274,11 @@ class Normal:
 def noise(problem):
     """Singular values of the scaled rows up to this share of the largest are rounding."""
     return problem.cutoff * max(problem.n, problem.d) ** 0.5
+
+
+def decomposed(A):
+    """Eigenvalues and eigenvectors of a symmetric matrix, by divide and conquer."""
+    return eigh(A, check_finite=False, driver="evd" if len(A) > 1 else "ev")  # SciPy 1.9 fails on 1 x 1
 
 
 def without(W, null):
@@ -639,7 +644,7 @@ class Spectrum:
     def __init__(self, stats):
         self.stats = stats
         self.values, self.vectors = (
-            eigh(stats.A, check_finite=False, driver="evd")
+            decomposed(stats.A)
             if len(stats.A)
             else (
                 np.zeros(0),

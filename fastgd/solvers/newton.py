@@ -225,7 +225,8 @@ class HessianMetric:
             return 1.0
         return min(1.0, max(ROWS_PER_COLUMN * design.d / design.n, FIRST_COST / full))
 
-    def refresh(self, point):
+    def matrix(self, point):
+        """The Hessian at a point; next time of more rows."""
         design, d = self.design, self.design.d
         h = design.curvatures(point.z)
         if self.share < 1.0:
@@ -237,7 +238,10 @@ class HessianMetric:
         if not design.fit_intercept:
             H[d, :] = H[:, d] = 0.0
             H[d, d] = 1.0
-        self.factor = factor(H)
+        return H
+
+    def refresh(self, point):
+        self.factor = factor(self.matrix(point))
         return True
 
     def inverse(self, g):

@@ -94,7 +94,8 @@ class Certificate:
     Attributes
     ----------
     kind : {"gap", "estimate"}
-        "gap" is a bound that holds; "estimate" is a Newton decrement, near the truth but no bound.
+        "gap" is a bound that holds; "estimate" is a Newton decrement, or what the gains of the last steps
+        promise, near the truth but no bound.
     value : float
         The bound or estimate of F(w) - F*.
     relative : float

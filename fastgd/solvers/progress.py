@@ -58,8 +58,9 @@ class Progress:
         """
         value = max(float(value), 0.0)
         relative = self.relative(value, objective)
-        self.point, self.objective = point, float(objective)
-        self.certificate = Certificate(kind, value, relative)
+        # the point last: an interruption that finds one finds all that belongs to it
+        self.certificate, self.objective = Certificate(kind, value, relative), float(objective)
+        self.point = point
         seconds = time.perf_counter() - self.began
         if started:
             self.rows.append((self.objective, relative, seconds))
