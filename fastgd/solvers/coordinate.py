@@ -44,6 +44,7 @@ EPS = np.finfo(np.float64).eps
 MAX_ITER = 100_000  # epochs of coordinate descent
 BLOCK = 10  # epochs between two looks at the gap, at least
 BLOCK_STEPS = 2000  # of single coordinates in that, at least: as long as a look takes at few columns
+SETTLED = 1e-6  # share of the objective that epochs on few columns gain when they may end
 POLISHED = 4000  # largest support on which Newton's method is tried
 FIRST_SET = 100  # columns in the first working set
 WHOLE = 200  # dense columns whose Gram matrix is sooner there than working sets
@@ -380,6 +381,9 @@ class Quadratic:
         block, idle = max(2, BLOCK_STEPS // max(1, len(w))), 0
         while not gap <= limit(objective) and progress.left and not progress.over():
             before, support = objective, w != 0
+            enough = 0.01 * limit(objective)
+            if block > BLOCK:  # epochs that cost next to nothing: until the signs are right
+                enough = min(enough, SETTLED * objective)
             run, _ = kernels.descend_gram(
                 self.Q,
                 w,
@@ -388,7 +392,7 @@ class Quadratic:
                 self.positive,
                 self.order,
                 min(block, progress.left),
-                0.01 * limit(objective),
+                enough,
             )
             progress.epochs += run
             block = max(block, BLOCK)
