@@ -37,6 +37,7 @@ ROUNDS = 50  # of them, at most
 SETTLED = 1e-3  # share of what the model has gained, below which an epoch's gain ends them
 POLISHES = 5  # steps of Newton's method on the support of the model, at a time
 HALVINGS = 40
+UNKNOWN = 6  # gains, the two at the start included, up to which the last one is taken for what is left
 
 
 def solve(objective, goal, start=None):
@@ -157,6 +158,8 @@ def _run(point, goal, progress):
     step, target, gain = model.step(point)
     while True:
         guess = estimated(gains, correction * max(gain, 0.0), model.age)
+        if len(gains) < UNKNOWN:  # the model has not proven itself
+            guess = max(guess, gains[-1])
         kind, bound = certified(point, value, guess, goal, progress)
         if progress.add(partial(_answer, point), value, kind, bound, started):
             return
