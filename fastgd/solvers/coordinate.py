@@ -44,6 +44,7 @@ EPS = np.finfo(np.float64).eps
 MAX_ITER = 100_000  # epochs of coordinate descent
 BLOCK = 10  # epochs between two looks at the gap
 POLISHED = 4000  # largest support on which Newton's method is tried
+POLISHES = 10  # times that it is tried in a row
 FIRST_SET = 100  # columns in the first working set
 WHOLE = 200  # dense columns whose Gram matrix is sooner there than working sets
 WHOLE_SPARSE = (40, 2000)  # values per row and columns, the same for sparse X
@@ -291,6 +292,18 @@ class Quadratic:
                 return lapack.dpotrs(factor, right * scale, lower=1)[0] * scale
         return None
 
+    def polished(self, w, g, times):
+        """(w, g) after `polish`, up to so many times, until the support stays as it is."""
+        for _ in range(times):
+            better = self.polish(w, g)
+            if better is None:
+                break
+            same = ((better[0] != 0) == (w != 0)).all()
+            w, g = better
+            if same:
+                break
+        return w, g
+
     def polish(self, w, g):
         """Newton's method on the support, as far as signs allow; the new (w, g), or None without gain."""
         support = np.flatnonzero(w)
@@ -393,14 +406,7 @@ class Quadratic:
             block = BLOCK
             settled = len(w) <= 300 or ((w != 0) == support).all()
             if settled and progress.left:
-                for _ in range(10):
-                    polished = self.polish(w, g)
-                    if polished is None:
-                        break
-                    same = ((polished[0] != 0) == (w != 0)).all()
-                    w, g = polished
-                    if same:
-                        break
+                w, g = self.polished(w, g, POLISHES)
             else:
                 g = self.gradient(w)
             objective, gap = self.measure(w, g)
