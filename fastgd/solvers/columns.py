@@ -42,6 +42,7 @@ FLAT = 1e-12  # the least curvature of a loss
 HALVINGS = 40
 TINY = float(np.finfo(np.float64).tiny)
 SAFETY = 3.0  # on estimates
+LEAST_ROUNDS = 4  # before their gains are believed to go on as they do
 SLOW = 0.25  # of the gain of the round before, from which on a round is a slow one
 PATIENCE = 2  # slow rounds before Newton steps are tried
 CG_STEPS = 100  # of conjugate gradients in one, at most
@@ -330,11 +331,11 @@ def _ahead(gains, value, uneven):
 
     `uneven`: rounds with Newton steps and without have taken turns, and the last one alone tells little.
     """
-    if len(gains) < 2:
+    if len(gains) < LEAST_ROUNDS:
         return value
     early, late = gains[-2:]
     rate = late / early if early > 0 else 1.0
-    if len(gains) > 3 and gains[-4] > 0:  # two rounds alone may happen to differ much
+    if gains[-4] > 0:  # two rounds alone may happen to differ much
         rate = max(rate, (late / gains[-4]) ** (1 / 3))
     if uneven:
         rate = max(rate, 0.5)

@@ -46,6 +46,7 @@ BLOCK = 10  # epochs between two looks at the gap, at least
 BLOCK_STEPS = 2000  # of single coordinates in that, at least: as long as a look takes at few columns
 SETTLED = 1e-6  # share of the objective that epochs on few columns gain when they may end
 POLISHED = 4000  # largest support on which Newton's method is tried
+POLISHES = 10  # times that it is tried in a row
 FIRST_SET = 100  # columns in the first working set
 WHOLE = 200  # dense columns whose Gram matrix is sooner there than working sets
 WHOLE_SPARSE = (40, 2000)  # values per row and columns, the same for sparse X
@@ -293,6 +294,18 @@ class Quadratic:
                 return lapack.dpotrs(factor, right * scale, lower=1)[0] * scale
         return None
 
+    def polished(self, w, g, times):
+        """(w, g) after `polish`, up to so many times, until the support stays as it is."""
+        for _ in range(times):
+            better = self.polish(w, g)
+            if better is None:
+                break
+            same = ((better[0] != 0) == (w != 0)).all()
+            w, g = better
+            if same:
+                break
+        return w, g
+
     def polish(self, w, g):
         """Newton's method on the support, as far as signs allow; the new (w, g), or None without gain."""
         support = np.flatnonzero(w)
@@ -399,14 +412,7 @@ class Quadratic:
             block = max(block, BLOCK)
             settled = len(w) <= 300 or ((w != 0) == support).all()
             if settled and progress.left:
-                for _ in range(10):
-                    polished = self.polish(w, g)
-                    if polished is None:
-                        break
-                    same = ((polished[0] != 0) == (w != 0)).all()
-                    w, g = polished
-                    if same:
-                        break
+                w, g = self.polished(w, g, POLISHES)
             else:
                 g = self.gradient(w)
             objective, gap = self.measure(w, g)

@@ -22,21 +22,20 @@ import numpy as np
 
 from ..kernels import kernels
 from .coordinate import LogLoss, Quadratic
-from .design import Design
 from .dual import best_shift
 from .lbfgs import SAFETY, Pairs, estimated
-from .newton import HessianMetric, first_point
+from .newton import HessianMetric, run_precisely_in_the_end
 from .progress import Progress
 
 __all__ = ["certified", "proven_gap", "solve"]
 
 MAX_ITER = 1000
-PRECISE_BELOW = 1e-7  # tolerance below which float32 rows are worked on in float64
 EPOCHS = 5  # of coordinate descent on the model, between two looks
 ROUNDS = 50  # of them, at most
 SETTLED = 1e-3  # share of what the model has gained, below which an epoch's gain ends them
 POLISHES = 5  # steps of Newton's method on the support of the model, at a time
 HALVINGS = 40
+UNKNOWN = 6  # gains, the two at the start included, up to which the last one is taken for what is left
 
 
 def solve(objective, goal, start=None):
@@ -54,12 +53,7 @@ def solve(objective, goal, start=None):
     """
     progress = Progress("newton_l1", goal, MAX_ITER)
     try:
-        design = Design(objective, goal.n_threads, precise=goal.tol < PRECISE_BELOW)
-        _run(first_point(design, start), goal, progress)
-        if not design.double and progress.stuck and not progress.converged:
-            progress.go_on()
-            design = Design(objective, goal.n_threads, precise=True)
-            _run(first_point(design, progress.point()), goal, progress)
+        run_precisely_in_the_end(objective, goal, start, progress, _run)
     except (KeyboardInterrupt, Exception) as error:
         progress.interrupted(error)
     return progress.solution()
@@ -127,14 +121,7 @@ def _minimum(Q, q, start, l1):
     first = problem._value(w, g)
     for _ in range(ROUNDS):
         _, gained = kernels.descend_gram(problem.Q, w, g, problem.l1s, False, None, EPOCHS, 0.0)
-        for _ in range(POLISHES):
-            polished = problem.polish(w, g)
-            if polished is None:
-                break
-            same = ((polished[0] != 0) == (w != 0)).all()
-            w, g = polished
-            if same:
-                break
+        w, g = problem.polished(w, g, POLISHES)
         if not gained > SETTLED * (first - problem._value(w, g)):
             break
     return w
@@ -157,6 +144,8 @@ def _run(point, goal, progress):
     step, target, gain = model.step(point)
     while True:
         guess = estimated(gains, correction * max(gain, 0.0), model.age)
+        if len(gains) < UNKNOWN:  # the model has not proven itself
+            guess = max(guess, gains[-1])
         kind, bound = certified(point, value, guess, goal, progress)
         if progress.add(partial(_answer, point), value, kind, bound, started):
             return
