@@ -19,7 +19,7 @@ from sklearn.model_selection import KFold, ShuffleSplit
 import fastgd
 from fastgd import ElasticNet, ElasticNetCV, Lasso, LassoCV, LinearRegression, Ridge, RidgeCV
 from fastgd.data import make_rows
-from fastgd.kernels import kernels
+from fastgd.kernels import kernels, long_vectors
 from fastgd.solvers import Goal, Objective, coordinate, gram, solve
 from fastgd.solvers.moments import blocks_of, column_stats, moments, squares_along
 
@@ -587,9 +587,9 @@ def test_products_are_their_twin(kind, d):
             k = d + targets + 1
             width = -(-k // 4) * 4
             table = np.zeros((width, width))
-            kernels.products(make_rows(X), shift, root, y, 100, 650, table)
+            kernels.products(make_rows(X), shift, root, y, 100, 650, table, long_vectors)
             narrow = np.zeros((width, width))
-            kernels.products(make_rows(X), shift, root, y, 100, 650, narrow, wide=False)
+            kernels.products(make_rows(X), shift, root, y, 100, 650, narrow)
             Z = np.column_stack([X - shift[:d], y - shift[d:], np.ones(700)])
             Z = (Z if root is None else Z * root[:, None])[100:650]
             np.testing.assert_allclose(table[:k, :k], Z.T @ Z, rtol=1e-10, atol=1e-10)

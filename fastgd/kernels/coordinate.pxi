@@ -64,7 +64,6 @@ def descend_gram(const double[:, ::1] Q, double[::1] w, double[::1] g, const dou
 
 cdef extern from "gram.h" namespace "fastgd" nogil:
     void centre_row[X](const X *x, const X *ahead, const double *shift, double scale, double *z, idx d)
-    bint wide_vectors()
     void gram_rows(bint wide, const double *z, idx width, idx count, double *table)
     void add_squares_along(const double *z, idx width, idx count, const double *v, idx directions, double *squares)
 
@@ -170,13 +169,8 @@ def squares_along(Rows rows, const double[::1] shift, const double[::1] root, co
         free(z)
 
 
-def has_wide_vectors():
-    """Whether this CPU has the vectors of 64 bytes that `products` makes use of."""
-    return wide_vectors()
-
-
 def products(Rows rows, const double[::1] shift, const double[::1] root, const double[:, ::1] y, idx start, idx stop,
-             double[:, ::1] table, bint wide=True):
+             double[:, ::1] table, bint wide=False):
     """table += Z'Z, symmetric before and after, of z = root (x - shift, y - shift, 1) of dense float rows.
 
     Parameters
@@ -187,7 +181,7 @@ def products(Rows rows, const double[::1] shift, const double[::1] root, const d
     y : (n, targets)
     start, stop : the rows that take part
     table : (width, width), width being d + targets + 1 rounded up to a multiple of 4
-    wide : whether to use vectors of 64 bytes, where the CPU has them
+    wide : whether to use vectors of 64 bytes, which the CPU must have: `long_vectors` of the dispatch
     """
     cdef idx d = rows.d, targets = y.shape[1], width = table.shape[0], k = rows.d + y.shape[1] + 1, block, i, j
     cdef const double *scale = NULL
@@ -204,7 +198,6 @@ def products(Rows rows, const double[::1] shift, const double[::1] root, const d
         scale = &root[start]
     if targets:
         target = &y[start, 0]
-    wide = wide and wide_vectors()
     block = max(<idx> (FEWEST_WIDE if wide else FEWEST), L1_BYTES // (width * 8))
     z = <double *> take(block * width * sizeof(double))
     with nogil:

@@ -4,7 +4,7 @@
  * BLAS does the same, but for some tens of columns its packing and its padding cost as much as the products.
  *
  * Nothing else in the kernels is bound by arithmetic alone, and so nothing else has vectors of 64 bytes: here
- * they double the speed, and one question to the CPU per pass over X takes the place of a build of its own. */
+ * they double the speed, in one function that is compiled for them, not in a build of its own. */
 
 #ifndef FASTGD_GRAM_H
 #define FASTGD_GRAM_H
@@ -60,8 +60,6 @@ FASTGD_INLINE void gram_tile(const double *FASTGD_RESTRICT z, idx width, idx cou
 }
 
 #ifdef FASTGD_AVX512
-inline bool wide_vectors() { return __builtin_cpu_supports("avx512f"); }
-
 template <int ROWS, int VECS>
 FASTGD_AVX512 FASTGD_NOINLINE void wide_gram_tile(const double *FASTGD_RESTRICT z, idx width, idx count, idx i,
                                                   idx j, double *FASTGD_RESTRICT table) {
@@ -105,7 +103,6 @@ inline idx wide_gram_rows(const double *z, idx width, idx count, double *table) 
     return j;
 }
 #else
-inline bool wide_vectors() { return false; }
 inline idx wide_gram_rows(const double *, idx, idx, double *) { return 0; }
 #endif
 

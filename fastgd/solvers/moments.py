@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from scipy.linalg.blas import dsyrk
 
 from ..data import make_rows
-from ..kernels import kernels, level
+from ..kernels import kernels, level, long_vectors
 
 __all__ = [
     "Centred",
@@ -37,7 +37,7 @@ EPS = np.finfo(np.float64).eps
 BLOCK_BYTES = 1 << 19  # of centred rows in one matrix product: they stay in L2
 BLOCK_ROWS = (256, 8192)
 # columns of which products by our own kernel are sooner there than by BLAS
-FEW = 1024 if kernels.has_wide_vectors() else 256
+FEW = 1024 if long_vectors else 256
 SAMPLE = 256  # rows whose mean is the shift
 
 
@@ -262,7 +262,7 @@ def _dense_table(X, y, weight, shift):
         width = -(-k // 4) * 4
         sums = np.zeros((width, width))
         targets = np.empty((len(X), 0)) if y is None else np.ascontiguousarray(y)
-        kernels.products(make_rows(X), shift, root, targets, 0, len(X), sums)
+        kernels.products(make_rows(X), shift, root, targets, 0, len(X), sums, long_vectors)
         return sums[:k, :k]
     with np.errstate(over="ignore", invalid="ignore"):
         for start, stop, Z in blocks_of(X, shift[:d], root, k):
