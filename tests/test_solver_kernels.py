@@ -146,7 +146,7 @@ def test_sampled_hessian_is_near_about_the_means(layout):
 @pytest.mark.parametrize("layout", [np.asarray, sp.csr_matrix])
 @pytest.mark.parametrize("precise", [False, True])
 def test_sampled_hessian_knows_rare_and_dependent_columns(layout, precise):
-    """Rare columns have their exact variance, and what hardly varies in X does so in the sample's Hessian."""
+    """Rare columns have their exact variance, and what hardly varies in X does so in the Hessian."""
     rng = np.random.default_rng(0)
     n, d = 4000, 8
     X = rng.standard_normal((n, d))
