@@ -74,7 +74,6 @@ class Pairs:
             return True
         return np.log(max(target / now, 1e-300)) / np.log(rate) > HESITATION * self.metric.cost + 2
 
-
     def rate(self):
         """By which an iteration has multiplied the decrement: since the last metric, or of late."""
         seen = self.decrements
