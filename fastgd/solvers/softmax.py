@@ -266,7 +266,6 @@ class FullMetric:
         model = self.model
         per_row = 0.4 * model.design.d * model.classes + 3 * model.classes
         self.cost = 1 + model.size**2 / 40 / per_row
-        self.kind = np.float64 if goal.tol < PRECISE_BELOW else np.float32
         self.factor, self.first = None, KroneckerMetric(point, goal)
 
     def refresh(self, point):
@@ -278,7 +277,7 @@ class FullMetric:
         s = s / model.objective.total
         H = np.zeros((K, d + 1, K, d + 1))
         for k in range(K):
-            H[k, :, k, :] = design.hessian(s * p[k], precise=self.kind == np.float64)
+            H[k, :, k, :] = design.hessian(s * p[k], precise=design.double)
         flat = H.reshape(model.size, model.size)
         flat -= self._outer(p, s)
         if not model.objective.fit_intercept:
@@ -291,7 +290,7 @@ class FullMetric:
     def _outer(self, p, s):
         """sum_i s_i (p_i x x_i) (p_i x x_i)' over the pairs of class and column."""
         model, design = self.model, self.model.design
-        kind, root = self.kind, np.sqrt(s)
+        kind, root = model.kind, np.sqrt(s)
         total = np.zeros((model.size, model.size))
         size = max(64, (1 << 20) // (model.size * np.dtype(kind).itemsize))
         rows = np.empty((size, design.d + 1), dtype=kind)
