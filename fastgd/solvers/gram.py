@@ -26,7 +26,7 @@ from scipy.linalg import cho_factor, cho_solve, eigh, lapack
 
 from ..data import make_rows, padded
 from ..kernels import kernels
-from .moments import blocks_of, column_stats, moments, sample_mean, squares_along
+from .moments import FULL, blocks_of, column_stats, moments, sample_mean, squares_along
 from .progress import Progress
 
 __all__ = ["Problem", "Spectrum", "least_squares", "leave_one_out", "relative_weights", "solve"]
@@ -41,6 +41,7 @@ BLOCK_ROWS = 40_000  # from which it is made, if there are twice as many
 SHRINK = 0.02  # of what is off its diagonal then
 VANISHING = 1e-10  # penalty, relative to the largest column, under which an answer has minimum norm
 SHORTENING = 150  # iterations that this may take, from a tolerance of 1e-6 on
+GUESSES = 16  # one in so many of what is left must agree that it is little
 LOOK_BACK = 3  # iterations of conjugate gradients whose gains are compared with those of as many before
 FOLD_BYTES = 1 << 22  # of rows whose leverages are computed at a time
 
@@ -430,7 +431,7 @@ def _gram_pays(problem):
     if d > 8000:
         return False
     per_row = nnz / max(1, problem.n)
-    gram = 0.6e-9 * nnz * per_row + 1e-8 * d**2 + 2e-11 * d**3
+    gram = 0.25e-9 * nnz * min(per_row, FULL * d) + 1e-8 * d**2 + 2e-11 * d**3
     descent = 60 * 2.5e-9 * (nnz + 4 * problem.n + 10 * d) * problem.targets
     return gram <= descent or d <= 200
 
@@ -581,7 +582,7 @@ def _descend(operator, b, l2, start, precondition, c, report):
     z = precondition(r)
     p = z.copy()
     rho = float(r @ z)
-    gains = []
+    gains, guesses = [], []
     objective = 0.5 * c - 0.5 * float(w @ (b + r))
     while True:
         q = operator.times(p) + l2 * p
@@ -594,7 +595,9 @@ def _descend(operator, b, l2, start, precondition, c, report):
         r -= step * q
         gains.append(0.5 * step * rho)
         objective = max(objective - gains[-1], 0.0)
-        value = still_to_gain(gains, objective)
+        guesses.append(still_to_gain(gains, objective))
+        # conjugate gradients hesitate before they find another small eigenvalue: one guess is not enough
+        value = max(guesses[-1 - len(guesses) // GUESSES :])
         if report(w, objective, value) or gains[-1] <= EPS * EPS * c:
             return
         z = precondition(r)
