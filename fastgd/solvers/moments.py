@@ -311,7 +311,7 @@ def _sparse_table(X, y, weight, shift):
 
 
 def _add_blocks(X, s, products):
-    """The upper triangle of products += X' diag(s) X of a sparse X, made dense a block of rows at a time."""
+    """The upper triangle of products += X' diag(s) X, the rows of a sparse X made dense by blocks."""
     n, d = X.shape
     size = int(np.clip(BLOCK_BYTES // (8 * max(1, d)), *BLOCK_ROWS))
     root = np.sqrt(s)[:, None]
