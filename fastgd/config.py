@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 import joblib
 
 from . import __version__
-from .kernels import available_levels, built_with, level
+from .kernels import available_levels, built_with, level, long_vectors
 
 _DEPENDENCIES = ("numpy", "scipy", "scikit-learn", "joblib")
 
@@ -37,7 +37,8 @@ def config():
     """
     return {
         "fastgd": __version__,
-        "kernels": f"{level} (available: {', '.join(available_levels())})",
+        "kernels": f"{level} (available: {', '.join(available_levels())})"
+        + (", vectors of 64 bytes for sums of products" if long_vectors else ""),
         "compiler": f"{built_with['compiler']}, Cython {built_with['Cython']}",
         "threads": f"{joblib.effective_n_jobs(-1)}{_gil()}",
         "python": f"{platform.python_version()} ({platform.system()} {platform.machine()})",

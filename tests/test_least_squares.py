@@ -19,9 +19,9 @@ from sklearn.model_selection import KFold, ShuffleSplit
 import fastgd
 from fastgd import ElasticNet, ElasticNetCV, Lasso, LassoCV, LinearRegression, Ridge, RidgeCV
 from fastgd.data import make_rows
-from fastgd.kernels import kernels
+from fastgd.kernels import kernels, long_vectors
 from fastgd.solvers import Goal, Objective, coordinate, gram, solve
-from fastgd.solvers.moments import blocks_of, column_stats, moments
+from fastgd.solvers.moments import blocks_of, column_stats, moments, squares_along
 
 NAMES = ("LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV")
 RATIOS = {"lasso": 1.0, "elastic net": 0.4, "nearly ridge": 0.01}
@@ -498,10 +498,12 @@ def test_bad_parameters_are_sentences():
         model.fit(X[:, :2], y)
 
 
+@pytest.mark.parametrize("block_rows", [50, 1000])  # a sample of the rows, or all of them
 @pytest.mark.parametrize("targets", [None, 2])
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
-def test_sparse_and_wide_is_solved_by_conjugate_gradients(alpha, targets, monkeypatch):
+def test_sparse_and_wide_is_solved_by_conjugate_gradients(alpha, targets, block_rows, monkeypatch):
     monkeypatch.setattr(gram, "_gram_pays", lambda problem: False)
+    monkeypatch.setattr(gram, "BLOCK_ROWS", block_rows)
     monkeypatch.setattr(gram, "DENSE_ENOUGH", 0)
     X, y, weight = made(120, 40, sparse=True, targets=targets, scales=0.2)
     for w in (None, weight):
@@ -511,8 +513,10 @@ def test_sparse_and_wide_is_solved_by_conjugate_gradients(alpha, targets, monkey
         assert len(model.history_["objective"]) > 1
 
 
-def test_sparse_and_collinear_has_minimum_norm(monkeypatch):
+@pytest.mark.parametrize("block_rows", [100, 1000])
+def test_sparse_and_collinear_has_minimum_norm(block_rows, monkeypatch):
     monkeypatch.setattr(gram, "_gram_pays", lambda problem: False)
+    monkeypatch.setattr(gram, "BLOCK_ROWS", block_rows)
     draws = np.random.RandomState(0)
     X = np.hstack([np.eye(size)[draws.randint(size, size=400)] for size in (30, 20, 7)])
     y = draws.randn(400)
@@ -570,11 +574,22 @@ def test_blocks_are_centred_rows(kind, order, weighted):
     np.testing.assert_allclose(rows, truth, rtol=1e-12)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_moments_of_full_sparse_rows_are_those_of_dense_ones(weighted):
+    X, y, weight = made(3000, 30, targets=2)
+    X[X < -0.5] = 0.0
+    weight = weight if weighted else None
+    for data in (X, np.where(X > 1.0, X, 0.0)):  # made dense, and not
+        expected = moments(data, y, weight, center=False).table
+        found = moments(sp.csr_matrix(data), y, weight, center=False).table
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-8)
+
+
 @pytest.mark.kernels
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
-@pytest.mark.parametrize("d", [1, 2, 5, 6, 9, 14, 30])
+@pytest.mark.parametrize("d", [1, 2, 5, 6, 9, 14, 18, 22, 30, 45])
 def test_products_are_their_twin(kind, d):
-    """Each width of the last tile, with and without weights and targets."""
+    """Each width of the last tile, with and without weights and targets, by vectors of either width."""
     draws = np.random.RandomState(0)
     X = draws.randn(700, d).astype(kind)
     for targets in (0, 1, 3):
@@ -583,10 +598,27 @@ def test_products_are_their_twin(kind, d):
             k = d + targets + 1
             width = -(-k // 4) * 4
             table = np.zeros((width, width))
-            kernels.products(make_rows(X), shift, root, y, 100, 650, table)
+            kernels.products(make_rows(X), shift, root, y, 100, 650, table, long_vectors)
+            narrow = np.zeros((width, width))
+            kernels.products(make_rows(X), shift, root, y, 100, 650, narrow)
             Z = np.column_stack([X - shift[:d], y - shift[d:], np.ones(700)])
             Z = (Z if root is None else Z * root[:, None])[100:650]
-            np.testing.assert_allclose(np.triu(table[:k, :k]), np.triu(Z.T @ Z), rtol=1e-10, atol=1e-10)
+            np.testing.assert_allclose(table[:k, :k], Z.T @ Z, rtol=1e-10, atol=1e-10)
+            np.testing.assert_allclose(narrow[:k, :k], Z.T @ Z, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.kernels
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int16])
+@pytest.mark.parametrize("d", [1, 3, 4, 10])
+def test_squares_along_directions_are_their_twin(kind, d):
+    draws = np.random.RandomState(0)
+    X = (100 * draws.randn(1003, d)).astype(kind)
+    shift, directions = draws.randn(d), draws.randn(d, 3)
+    for root in (None, draws.rand(1003)):
+        Z = (X - shift) * (1.0 if root is None else root[:, None])
+        np.testing.assert_allclose(
+            squares_along(X, shift, root, directions), ((Z @ directions) ** 2).sum(axis=0), rtol=1e-12
+        )
 
 
 @pytest.mark.kernels

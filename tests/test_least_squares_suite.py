@@ -28,7 +28,6 @@ EXPECTED_FAILURES = {
     },
     "test_coordinate_descent": {
         "test_lasso_dual_gap": "asks for a gap of 1e-15 to 7 digits; ours has an allowance for rounding",
-        "test_warm_start": "expects 5 and 5 more epochs to be the 10 epochs of coordinate descent alone",
         "test_1d_multioutput_enet_and_multitask_enet_cv": THEIRS,
         "test_1d_multioutput_lasso_and_multitask_lasso_cv": THEIRS,
         "test_check_input_false": "expects an error for C-ordered X without checks; ours takes it",

@@ -17,6 +17,7 @@ from optimum import Reference
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import StandardScaler
 
 from fastgd import LogisticRegression
 from fastgd.callbacks import on_epoch
@@ -305,6 +306,24 @@ def test_separable_without_penalty_says_so(classes):
     with pytest.warns(ConvergenceWarning, match="told apart without error"):
         model = LogisticRegression(C=np.inf, max_iter=1000).fit(X, y)
     assert np.isfinite(model.coef_).all() and model.score(X, y) == 1.0
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("C", [0.1, 1.0, 10.0, 100.0, np.inf])
+def test_digits_need_no_settings(C, scaled):
+    """Ten classes of pixels, raw or standardised, weakly or strongly penalised: defaults are enough."""
+    X, y = load_digits(return_X_y=True)
+    if scaled:
+        X = StandardScaler().fit_transform(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error" if np.inf > C else "ignore", ConvergenceWarning)
+        model = LogisticRegression(C=C).fit(X, y)
+    assert model.n_iter_[0] < model.max_iter
+    if np.inf > C:
+        best = LogisticRegression(C=C, tol=1e-8, max_iter=1000).fit(X, y)
+        assert model.history_["objective"][-1] <= best.history_["objective"][-1] * (1 + 10 * model.tol)
+    else:
+        assert model.score(X, y) == 1.0 and model.certificate_.relative <= 1.0
 
 
 def test_one_row_and_one_class():

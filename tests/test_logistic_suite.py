@@ -21,9 +21,6 @@ MEMORY = "expects an iteration to depend on nothing but the weights; ours keep c
 INDICES = "expects 64-bit indices to be refused under these names; ours take them"
 THREADS = "expects a warning that n_jobs has no effect; here it has"
 FALLBACK = "expects newton-cholesky to give up a singular Hessian, and to warn as lbfgs"
-DIGITS = (
-    "asks sparse and dense data for 7 digits of a coefficient of 1e-3, at a gap of 1e-10; ours agree in 6"
-)
 EMPTY_TASK = "counts an empty task after the last iteration, which ours do not report"
 
 EXPECTED_FAILURES = {
@@ -42,7 +39,6 @@ EXPECTED_FAILURES = {
         for layout in ("csr_matrix", "csr_array")
         for solver in ("sag", "saga")
     },
-    **{f"test_logreg_l1[42-{layout}]": DIGITS for layout in ("csr_matrix", "csr_array")},
     "test_logisticregression_warns_with_n_jobs": THREADS,
     "test_newton_cholesky_fallback_to_lbfgs": FALLBACK,
     **{f"test_logistic_regression_callback_support[{n}]": EMPTY_TASK for n in (0, 2, 1000)},

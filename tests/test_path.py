@@ -6,6 +6,7 @@ happens when settings fail.
 """
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from cases import solution
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
-from sklearn.exceptions import FitFailedWarning
+from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_score
 from sklearn.preprocessing import scale
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -319,6 +320,18 @@ def test_settings_that_fail_are_not_chosen(X, y_real):
         model.fit(X.astype(np.float32), y_real)
     assert model.alpha_ == 1.0
     assert_array_equal(np.isnan(model.scores_path_[0]), [[True] * 3, [False] * 3])
+
+
+@pytest.mark.parametrize("penalty", ["l2", "l1"])  # together, and one by one
+def test_fits_that_do_not_end_well_are_summed_up(penalty, X, y_three):
+    model = SGDClassifierCV(alphas=[1e-3, 1.0], penalty=penalty, cv=3, max_iter=2, random_state=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y_three)
+    said = [str(w.message) for w in caught if issubclass(w.category, ConvergenceWarning)]
+    assert len(said) <= 3 and all(w.filename == __file__ for w in caught)
+    assert "6 of 6 fits on the path did not end well. The first: Maximum number" in said[0]
+    assert "Maximum number" in said[1]
 
 
 def test_if_all_settings_fail_the_first_error_is_raised(X, y_real):

@@ -191,12 +191,21 @@ def test_awkward_columns(name, classes):
     np.testing.assert_allclose(solution.coef[..., 1], solution.coef[..., 2], atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["newton", "conjugate"])
-def test_separable_data_without_a_penalty_end(name):
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", ["newton", "conjugate", "softmax"])
+def test_separable_data_without_a_penalty_end(name, weighted):
     objective = problem(l2=0.0)
     objective.y = np.where(objective.X[:, 0] > 0, 1.0, -1.0)
+    if name == "softmax":
+        objective.loss, objective.classes = "multinomial", 3
+        objective.y = np.digitize(objective.X[:, 0], [-0.5, 0.5]).astype(np.int32)
+    if weighted:  # rows without weight may be on the wrong side
+        objective.weight = np.ones(len(objective.y))
+        objective.weight[:3] = 0.0
+        objective.y[:3] = objective.y[:3][::-1] if name == "softmax" else -objective.y[:3]
     solution = solve(objective, name, Goal(tol=1e-9))
-    assert np.isfinite(solution.coef).all() and solution.objective < 1e-9
+    assert np.isfinite(solution.coef).all() and solution.objective < 1e-15
+    assert solution.converged and solution.n_iter < 60
     assert "separable" in solution.stop_reason and "penalty" in solution.stop_reason
 
 
@@ -268,6 +277,44 @@ def test_sampled_hessian_reaches_the_optimum(monkeypatch):
     for kind in ("dense", "csr"):
         objective = problem(kind, l2=1e-3)
         assert solve(objective, "newton", Goal(tol=1e-9)).objective <= optimum(objective) * (1 + 1e-8)
+
+
+@pytest.mark.parametrize("name", ["newton", "newton_l1"])
+@pytest.mark.parametrize("layout", [np.asarray, sp.csr_matrix])
+def test_samples_do_not_hide_what_is_left(name, layout, monkeypatch):
+    """Data of a few factors and little noise: certificates say what is left in the noise, too."""
+    monkeypatch.setattr("fastgd.solvers.newton.FULL_COST", 0.0)
+    monkeypatch.setattr("fastgd.solvers.newton.FIRST_COST", 0.0)
+    rng = np.random.default_rng(0)
+    factors = rng.standard_normal((4000, 4))
+    X = factors @ rng.standard_normal((4, 40)) + 0.01 * rng.standard_normal((4000, 40))
+    y = np.where(factors[:, 0] + 0.5 * rng.standard_normal(4000) > 0, 1.0, -1.0)
+    for penalties in ({"l2": 1e-3 / 4000}, {"l2": 1 / 4000}):
+        if name == "newton_l1":
+            penalties = {"l1": penalties["l2"]}
+        best = solve(Objective(X, y, "log_loss", **penalties), name, Goal(tol=1e-9)).objective
+        for tol in (1e-3, 1e-5):
+            solution = solve(Objective(layout(X), y, "log_loss", **penalties), name, Goal(tol=tol))
+            left = solution.objective / best - 1
+            assert left <= 10 * solution.certificate.relative <= 10 * tol
+
+
+@pytest.mark.parametrize("layout", [np.asarray, sp.csr_matrix])
+def test_samples_of_rare_categories(layout):
+    rng = np.random.default_rng(0)
+    groups = (200, 60, 20)
+    X = np.hstack([np.eye(k)[rng.choice(k, 6000, p=_falling(k))] for k in groups])
+    y = np.where(X @ rng.standard_normal(X.shape[1]) + rng.logistic(size=6000) > 0, 1.0, -1.0)
+    objective = Objective(layout(X), y, "log_loss", l2=1 / 6000)
+    best = solve(objective, "newton", Goal(tol=1e-10)).objective
+    for tol in (1e-2, 1e-4):
+        solution = solve(objective, "newton", Goal(tol=tol))
+        assert solution.converged and solution.objective / best - 1 <= 10 * tol
+
+
+def _falling(k):
+    share = np.arange(1, k + 1) ** -1.5
+    return share / share.sum()
 
 
 def test_choice():

@@ -3,6 +3,6 @@
 ``kernels`` is the module of compiled functions that suits this CPU; see :mod:`.dispatch`.
 """
 
-from .dispatch import available_levels, built_with, kernels, level
+from .dispatch import available_levels, built_with, kernels, level, long_vectors
 
-__all__ = ["available_levels", "built_with", "kernels", "level"]
+__all__ = ["available_levels", "built_with", "kernels", "level", "long_vectors"]

@@ -54,16 +54,22 @@ cdef extern from *:
     const char* FASTGD_COMPILER
     unsigned long CYTHON_HEX_VERSION
 
-# feature: (leaf, register: 0 eax, 1 ebx, 2 ecx, 3 edx, bit, needs the OS to save the ymm state)
+# What the OS must save of the state of vectors of 32 and of 64 bytes.
+cdef enum:
+    YMM = 0x06
+    ZMM = 0xE6
+
+# feature: (leaf, register: 0 eax, 1 ebx, 2 ecx, 3 edx, bit, what the OS must save)
 _FEATURES = {
-    "fma": (1, 2, 12, True),
-    "movbe": (1, 2, 22, False),
-    "avx": (1, 2, 28, True),
-    "f16c": (1, 2, 29, True),
-    "bmi1": (7, 1, 3, False),
-    "avx2": (7, 1, 5, True),
-    "bmi2": (7, 1, 8, False),
-    "lzcnt": (<int>0x80000001, 2, 5, False),
+    "fma": (1, 2, 12, YMM),
+    "movbe": (1, 2, 22, 0),
+    "avx": (1, 2, 28, YMM),
+    "f16c": (1, 2, 29, YMM),
+    "bmi1": (7, 1, 3, 0),
+    "avx2": (7, 1, 5, YMM),
+    "bmi2": (7, 1, 8, 0),
+    "avx512f": (7, 1, 16, ZMM),
+    "lzcnt": (<int>0x80000001, 2, 5, 0),
 }
 
 
@@ -82,11 +88,11 @@ def features():
     if not FASTGD_X86:
         return frozenset()
     cdef bint osxsave = (_register(1, 2) >> 27) & 1
-    cdef bint ymm = osxsave and (fastgd_xgetbv() & 6) == 6
+    cdef unsigned int saved = fastgd_xgetbv() if osxsave else 0
     return frozenset(
         name
-        for name, (leaf, index, bit, needs_ymm) in _FEATURES.items()
-        if (_register(leaf, index) >> bit) & 1 and (ymm or not needs_ymm)
+        for name, (leaf, index, bit, needs) in _FEATURES.items()
+        if (_register(leaf, index) >> bit) & 1 and (saved & <unsigned int>needs) == <unsigned int>needs
     )
 
 

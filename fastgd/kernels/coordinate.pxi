@@ -62,21 +62,24 @@ def descend_gram(const double[:, ::1] Q, double[::1] w, double[::1] g, const dou
     return done, gained
 
 
+cdef extern from "gram.h" namespace "fastgd" nogil:
+    void centre_row[X](const X *x, const X *ahead, const double *shift, double scale, double *z, idx d)
+    void gram_rows(bint wide, const double *z, idx width, idx count, double *table)
+    void add_squares_along(const double *z, idx width, idx count, const double *v, idx directions, double *squares)
+
+cdef enum:
+    L1_BYTES = 24576           # of centred rows that stay in the first-level cache
+    FEWEST = 24                # rows whose products are worth adding to the table, though they only stay in the second
+    FEWEST_WIDE = 64           # the same for vectors of 64 bytes
+
+
 cdef void center_as(const X *x, const double *shift, const double *root, idx d, idx width, double *out,
-                    idx count) noexcept nogil:
-    cdef idx i, j
-    cdef double scale
-    cdef double *z
+                    idx count, idx left) noexcept nogil:
+    """left: rows of X from x on; as many as are centred, the next ones are fetched meanwhile."""
+    cdef idx i
     for i in range(count):
-        z = out + i * width
-        if root == NULL:
-            for j in range(d):
-                z[j] = <double> x[j] - shift[j]
-        else:
-            scale = root[i]
-            for j in range(d):
-                z[j] = (<double> x[j] - shift[j]) * scale
-        x += d
+        centre_row(x + i * d, x + min(i + count, left - 1) * d, shift, 1.0 if root == NULL else root[i],
+                   out + i * width, d)
 
 
 def center_rows(Rows rows, const double[::1] shift, const double[::1] root, idx start, idx stop,
@@ -96,21 +99,15 @@ def center_rows(Rows rows, const double[::1] shift, const double[::1] root, idx 
     with nogil:
         if rows.float32:
             center_as(<const float *> address(rows.data) + start * d, &shift[0], scale, d, out.shape[1], &out[0, 0],
-                      stop - start)
+                      stop - start, rows.n - start)
         else:
             center_as(<const double *> address(rows.data) + start * d, &shift[0], scale, d, out.shape[1], &out[0, 0],
-                      stop - start)
-
-
-cdef extern from "gram.h" namespace "fastgd" nogil:
-    void gram_rows(const double *z, idx width, idx count, double *table)
-
-cdef enum:
-    L1_BYTES = 24576           # of centred rows that stay in the first-level cache
+                      stop - start, rows.n - start)
 
 
 cdef void products_as(const X *x, const double *shift, const double *root, const double *y, const double *y_shift,
-                      idx d, idx targets, idx width, idx rows, double *z, double *table, idx count) noexcept nogil:
+                      idx d, idx targets, idx width, idx rows, bint wide, double *z, double *table,
+                      idx count) noexcept nogil:
     cdef idx start = 0, now, i, j
     cdef double scale = 1
     cdef double *row
@@ -119,7 +116,7 @@ cdef void products_as(const X *x, const double *shift, const double *root, const
         now = min(rows, count - start)
         if root != NULL:
             near = root + start
-        center_as(x + start * d, shift, near, d, width, z, now)
+        center_as(x + start * d, shift, near, d, width, z, now, count - start)
         for i in range(now):
             row = z + i * width + d
             if root != NULL:
@@ -127,13 +124,54 @@ cdef void products_as(const X *x, const double *shift, const double *root, const
             for j in range(targets):
                 row[j] = (y[(start + i) * targets + j] - y_shift[j]) * scale
             row[targets] = scale
-        gram_rows(z, width, now, table)
+        gram_rows(wide, z, width, now, table)
         start += now
 
 
+cdef void squares_along_as(const X *x, const double *shift, const double *root, const double[:, ::1] v, idx d, idx rows,
+                           double *z, double *squares, idx count) noexcept nogil:
+    cdef idx start = 0, now, width = v.shape[1]
+    cdef const double *near = NULL
+    while start < count:
+        now = min(rows, count - start)
+        if root != NULL:
+            near = root + start
+        center_as(x + start * d, shift, near, d, width, z, now, count - start)
+        add_squares_along(z, width, now, &v[0, 0], v.shape[0], squares)
+        start += now
+
+
+def squares_along(Rows rows, const double[::1] shift, const double[::1] root, const double[:, ::1] v, double[::1] squares):
+    """squares[a] += sum of (z . v_a)^2, of z = root (x - shift) of all dense float rows.
+
+    v: (directions, width), width being d rounded up to a multiple of 4, and zeros in the columns from d on.
+    """
+    cdef idx d = rows.d, width = v.shape[1], block
+    cdef const double *scale = NULL
+    cdef double *z
+    if rows.sparse or rows.convert != NULL:
+        raise TypeError("The kernels centre dense rows of floats.")
+    if not (width == (d + 3) // 4 * 4 and shift.shape[0] >= d and (root is None or root.shape[0] >= rows.n)
+            and squares.shape[0] >= v.shape[0]):
+        raise ValueError("The kernels need a shift per column, directions padded to fours, and a sum for each.")
+    if rows.n == 0 or d == 0 or v.shape[0] == 0:
+        return
+    if root is not None:
+        scale = &root[0]
+    block = max(<idx> 8, L1_BYTES // (width * 8))
+    z = <double *> take(block * width * sizeof(double))
+    with nogil:
+        memset(z, 0, block * width * sizeof(double))
+        if rows.float32:
+            squares_along_as(<const float *> address(rows.data), &shift[0], scale, v, d, block, z, &squares[0], rows.n)
+        else:
+            squares_along_as(<const double *> address(rows.data), &shift[0], scale, v, d, block, z, &squares[0], rows.n)
+        free(z)
+
+
 def products(Rows rows, const double[::1] shift, const double[::1] root, const double[:, ::1] y, idx start, idx stop,
-             double[:, ::1] table):
-    """table += Z'Z on and above the diagonal, of z = root (x - shift, y - shift, 1) of dense float rows.
+             double[:, ::1] table, bint wide=False):
+    """table += Z'Z, symmetric before and after, of z = root (x - shift, y - shift, 1) of dense float rows.
 
     Parameters
     ----------
@@ -143,8 +181,9 @@ def products(Rows rows, const double[::1] shift, const double[::1] root, const d
     y : (n, targets)
     start, stop : the rows that take part
     table : (width, width), width being d + targets + 1 rounded up to a multiple of 4
+    wide : whether to use vectors of 64 bytes, which the CPU must have: `long_vectors` of the dispatch
     """
-    cdef idx d = rows.d, targets = y.shape[1], width = table.shape[0], k = rows.d + y.shape[1] + 1, block
+    cdef idx d = rows.d, targets = y.shape[1], width = table.shape[0], k = rows.d + y.shape[1] + 1, block, i, j
     cdef const double *scale = NULL
     cdef const double *target = NULL
     cdef double *z
@@ -159,17 +198,20 @@ def products(Rows rows, const double[::1] shift, const double[::1] root, const d
         scale = &root[start]
     if targets:
         target = &y[start, 0]
-    block = max(<idx> 8, L1_BYTES // (width * 8))
+    block = max(<idx> (FEWEST_WIDE if wide else FEWEST), L1_BYTES // (width * 8))
     z = <double *> take(block * width * sizeof(double))
     with nogil:
         memset(z, 0, block * width * sizeof(double))
         if rows.float32:
             products_as(<const float *> address(rows.data) + start * d, &shift[0], scale, target, &shift[0] + d, d, targets,
-                        width, block, z, &table[0, 0], stop - start)
+                        width, block, wide, z, &table[0, 0], stop - start)
         else:
             products_as(<const double *> address(rows.data) + start * d, &shift[0], scale, target, &shift[0] + d, d,
-                        targets, width, block, z, &table[0, 0], stop - start)
+                        targets, width, block, wide, z, &table[0, 0], stop - start)
         free(z)
+        for i in range(width):
+            for j in range(i):
+                table[i, j] = table[j, i]
 
 
 cdef void csr_columns(const X *x, const I *indices, const I *indptr, idx n, const double[::1] weight,

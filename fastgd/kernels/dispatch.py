@@ -78,6 +78,8 @@ except ModuleNotFoundError as error:
 
 #: The name of the level in use.
 level = _choose(available_levels(), os.environ.get("FASTGD_ISA"))
+#: Whether the one loop that has them uses vectors of 64 bytes: not where a level was asked for by name.
+long_vectors = level == "v3" and not os.environ.get("FASTGD_ISA") and "avx512f" in _cpu.features()
 #: The module of compiled kernels in use.
 kernels = import_module(f"{__package__}._{level}")
 #: The compiler and the version of Cython that built them.

@@ -13,7 +13,7 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone, is_classifier
-from sklearn.exceptions import FitFailedWarning
+from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
@@ -116,23 +116,26 @@ class _Path:
             weight = check_sample_weight(weight, X, np.float64, allow_all_zero=False)
         cv = check_cv(self.cv, y, classifier=is_classifier(self))
         scorer = check_scoring(models[0], scoring=self.scoring)
-        everything, columns = np.arange(X.shape[0]), []
+        everything, columns, heard = np.arange(X.shape[0]), [], []
         for train, test in cv.split(X, y, groups):
             train, test = everything[train], everything[test]
+            copies = [_quiet(model) for model in models]
             fitted = fit_together(
-                [clone(model) for model in models],
+                copies,
                 X,
                 y,
                 rows=train,
                 sample_weight=weight,
                 n_jobs=getattr(self, "n_jobs", None),
             )
+            heard += [copy._heard for copy in copies]
             columns.append(_scored([outcome for outcome, _ in fitted], X, y, test, weight, scorer))
         failures = [score for column in columns for score in column if isinstance(score, Exception)]
         if not columns:
             raise ValueError("cv gives no splits, so there is nothing to choose by.")
         if failures:
             _report(failures, len(models) * len(columns))
+        _sum_up(heard)
         table = [[np.nan if isinstance(s, Exception) else s for s in column] for column in columns]
         return np.array(table, dtype=float).T
 
@@ -310,6 +313,9 @@ class SGDClassifierCV(_Path, SGDClassifier):
         -----
         FitFailedWarning
             When some settings could not be fitted; they are not chosen.
+
+        ConvergenceWarning
+            One for all fits of the folds that did not end well, and one for the fit on all rows.
         """
         return self._fit_path(X, y, sample_weight, groups)
 
@@ -466,6 +472,9 @@ class SGDRegressorCV(_Path, SGDRegressor):
         -----
         FitFailedWarning
             When some settings could not be fitted; they are not chosen.
+
+        ConvergenceWarning
+            One for all fits of the folds that did not end well, and one for the fit on all rows.
         """
         return self._fit_path(X, y, sample_weight, groups)
 
@@ -491,6 +500,25 @@ def _scored(outcomes, X, y, test, weight, scorer):
         else:
             scores.append(scorer(model, sliced, y[test], **params))
     return scores
+
+
+def _quiet(model):
+    """A clone that keeps its warnings."""
+    copy = clone(model)
+    copy._heard = []
+    return copy
+
+
+def _sum_up(heard):
+    """One warning for all fits of a path that did not converge."""
+    doubts = [[said for said, category in each if category is ConvergenceWarning] for each in heard]
+    doubts = [said for said in doubts if said]
+    if doubts:
+        warnings.warn(
+            f"{len(doubts)} of {len(heard)} fits on the path did not end well. The first: {doubts[0][0]}",
+            ConvergenceWarning,
+            stacklevel=callers_level(),
+        )
 
 
 def _report(failures, of):

@@ -135,6 +135,7 @@ class _Descending(CallbackSupportMixin):
     """What the three estimators share; stands before scikit-learn's class among the bases."""
 
     _one_class = False
+    _heard = None  # a list: what a fit has to say is kept there, not said
 
     # scikit-learn's binary classifier does not store the intercept while its average is in use, so that
     # each partial_fit starts from an older one: kept, for the same coefficients
@@ -529,18 +530,16 @@ class _Descending(CallbackSupportMixin):
     def _warn(self, job, results):
         plan = job.plan
         if plan.tol is not None and self.n_iter_ == plan.max_iter:
-            warnings.warn(
+            self._say(
                 "Maximum number of iteration reached before convergence. Consider increasing "
                 "max_iter to improve the fit.",
                 ConvergenceWarning,
-                stacklevel=callers_level(),
             )
         if self.power_t < 0:
-            warnings.warn(
+            self._say(
                 "Negative values for `power_t` are deprecated in scikit-learn 1.8 and will raise an "
                 "error in 1.10: the learning rate would grow without bound. Use a value >= 0.",
                 FutureWarning,
-                stacklevel=callers_level(),
             )
         if plan.loss.name == "perceptron":
             return  # zero weights have loss zero: no fit can be better
@@ -553,14 +552,20 @@ class _Descending(CallbackSupportMixin):
         for result, (here, zero) in zip(results, checked, strict=True):
             if not here <= zero * (1 + 1e-6) + 1e-12:
                 rate = result.history["learning_rate"][-1]
-                warnings.warn(
+                self._say(
                     f"The fit is worse than none: its objective on the data is {here:.3g} after "
                     f"{result.n_iter} epochs, with all weights zero it is {zero:.3g}. "
                     + self._remedy(job.X, rate),
                     ConvergenceWarning,
-                    stacklevel=callers_level(),
                 )
                 break
+
+    def _say(self, message, category):
+        """Warn the user, or leave it to the estimator that fits this one as one of many."""
+        if self._heard is None:
+            warnings.warn(message, category, stacklevel=callers_level())
+        else:
+            self._heard.append((message, category))
 
     # -- the fitted model -----------------------------------------------------------------------------
 

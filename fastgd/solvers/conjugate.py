@@ -12,7 +12,7 @@ The decrement of the Newton equations is the estimate of the suboptimality.
 import numpy as np
 from scipy.linalg import cho_solve
 
-from .lbfgs import SAFETY, certified, line_search
+from .lbfgs import SAFETY, certified, line_search, told_apart
 from .newton import factor, run_precisely_in_the_end
 from .progress import Progress
 
@@ -67,6 +67,8 @@ def _descend(point, preconditioner, goal, progress):
         # steps that do what the quadratic promised deserve more exact ones
         forcing = max(1e-3, forcing * (0.3 if gained > 0.8 else 1.0))
         point, started = following, True
+        if told_apart(point, progress):
+            return
 
 
 def newton_step(point, h, preconditioner, forcing, target):

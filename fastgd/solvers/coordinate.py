@@ -42,9 +42,13 @@ __all__ = ["Quadratic", "merged", "on_moments", "path_on_moments", "solve", "sol
 
 EPS = np.finfo(np.float64).eps
 MAX_ITER = 100_000  # epochs of coordinate descent
-BLOCK = 10  # epochs between two looks at the gap
+BLOCK = 10  # epochs between two looks at the gap, at least
+BLOCK_STEPS = 2000  # of single coordinates in that, at least: as long as a look takes at few columns
+SETTLED = 1e-6  # share of the objective that epochs on few columns gain when they may end
 POLISHED = 4000  # largest support on which Newton's method is tried
 POLISHES = 10  # times that it is tried in a row
+EPOCHS, ROUNDS = 20, 25  # between two tries, and how often, on the way to about the minimum
+LITTLE = 1e-3  # share of what has been gained, below which an epoch's gain ends that
 FIRST_SET = 100  # columns in the first working set
 WHOLE = 200  # dense columns whose Gram matrix is sooner there than working sets
 WHOLE_SPARSE = (40, 2000)  # values per row and columns, the same for sparse X
@@ -368,6 +372,24 @@ class Quadratic:
     def _value(self, w, g):
         return -0.5 * float((self.q + g) @ w) + self.l1 * float(np.abs(w).sum())
 
+    def approached(self, start):
+        """About the minimum, from a start: until epochs gain little of what has been gained already.
+
+        That is enough for one step of many, and needs no gap, which rounding may spoil.
+        """
+        w = start.copy()
+        w[self.Q.diagonal() <= 0] = 0.0
+        g = self.gradient(w)
+        first = self._value(w, g)
+        for _ in range(ROUNDS):
+            _, gained = kernels.descend_gram(
+                self.Q, w, g, self.l1s, self.positive, self.order, EPOCHS, 0.0
+            )
+            w, g = self.polished(w, g, POLISHES)
+            if not gained > LITTLE * (first - self._value(w, g)):
+                break
+        return w
+
     def minimise(self, w, limit, progress, report=None):
         """Lower the objective until its gap is at most `limit`, epochs run out, or rounding forbids.
 
@@ -389,9 +411,13 @@ class Quadratic:
         w[self.Q.diagonal() <= 0] = 0.0
         g = self.gradient(w)
         objective, gap = self.measure(w, g)
-        block, idle = 2, 0
+        # without a penalty many answers may be as good, and epochs choose among them by rounding
+        block, idle = max(2, BLOCK_STEPS // max(1, len(w))) if self.sure else 2, 0
         while not gap <= limit(objective) and progress.left and not progress.over():
             before, support = objective, w != 0
+            enough = 0.01 * limit(objective)
+            if block > BLOCK:  # epochs that cost next to nothing: until the signs are right
+                enough = min(enough, SETTLED * objective)
             run, _ = kernels.descend_gram(
                 self.Q,
                 w,
@@ -400,10 +426,10 @@ class Quadratic:
                 self.positive,
                 self.order,
                 min(block, progress.left),
-                0.01 * limit(objective),
+                enough,
             )
             progress.epochs += run
-            block = BLOCK
+            block = max(block, BLOCK)
             settled = len(w) <= 300 or ((w != 0) == support).all()
             if settled and progress.left:
                 w, g = self.polished(w, g, POLISHES)
@@ -776,8 +802,10 @@ class Search:
             ) + self.l2 * float(w @ w)
             c = norm2 + float(q @ w) + float(g @ w)
             problem = Quadratic(Q, q, c, self.l1, self.l2, self.positive, _order(len(q), self.goal))
-            enough = limit if self.loss.steps == 1 else 0.1 * limit
-            new, _, _, _ = problem.minimise(w, lambda _, enough=enough: enough, progress)
+            if self.loss.steps == 1:
+                new, _, _, _ = problem.minimise(w, lambda _: limit, progress)
+            else:
+                new = problem.approached(w)
             moved, loss, v = self.move(columns, w, new, g, loss, stats.x_mean)
             if moved is None:
                 break

@@ -28,7 +28,9 @@ __all__ = ["Design"]
 
 PIECES = 16  # of the rows, for threads
 PIECE_ROWS = 4096  # no smaller ones
-SHRINK = 0.2  # of the off-diagonal of a sampled Hessian
+SHRINK = 1e-6  # of the off-diagonal of a sampled Hessian: no more than makes up for rounding
+FAIR = 2.0  # factor within which a sample has the variance of a column if it is in it in proportion
+SEEN = 0.1  # share of a column's variance that a sample must have, for its covariances to count
 THREADED = 1 << 20  # values of X from which on a pass is shared
 GRAM_BYTES = 1 << 20  # of rows in one matrix product: they stay in L2
 
@@ -216,9 +218,11 @@ class Design:
     def sampled_hessian(self, h, share, rng, precise=True):
         """The same from a share of the rows, drawn with probabilities in proportion to h.
 
-        Rare columns would come out wrong; so the diagonal is exact, and what is off it is shrunken. Both
-        about the weighted means, which are exact, too: columns whose means exceed their spread have
-        little else in common.
+        About the weighted means, which are exact: columns whose means exceed their spread have little
+        else in common. Columns that the sample has in fair proportion keep its covariances as they are:
+        so combinations of columns that hardly vary remain what they are, and are not taken for settled.
+        The others, which are rare, get their exact variance; covariances scaled to it, or none if the
+        sample has next to nothing of them but rounding.
         """
         total = float(h.sum())
         probability = np.minimum(1.0, share * self.n * h / total)
@@ -230,7 +234,10 @@ class Design:
         along, diagonal = self._weighted_moments(h)
         diagonal = np.maximum(diagonal - along**2 / total, 0.0)
         sampled = C.diagonal().copy()
-        ratio = np.sqrt(np.divide(diagonal, sampled, out=np.zeros_like(diagonal), where=sampled > 0))
+        fair = (sampled > diagonal / FAIR) & (sampled < diagonal * FAIR)
+        diagonal[fair] = sampled[fair]
+        seen = sampled > SEEN * diagonal
+        ratio = np.sqrt(np.divide(diagonal, sampled, out=np.zeros_like(diagonal), where=seen))
         C *= ratio
         C *= ratio[:, None]
         C *= 1 - SHRINK

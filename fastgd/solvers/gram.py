@@ -11,8 +11,8 @@ do
   one-hot columns with an intercept are; if not, the triangle R of a QR decomposition of the rows, made
   block by block.
 - d > n: the n x n kernel matrix.
-- sparse and wide: conjugate gradients, preconditioned by the diagonal and the exact block of the most
-  frequent columns.
+- sparse and wide: conjugate gradients, preconditioned by the diagonal and the block of the most frequent
+  columns, which some tens of thousands of rows tell well enough.
 
 With the eigenvectors of the moments at hand, further strengths of the penalty cost a matrix product
 (`Spectrum`), the exact leave-one-out residuals of all of them one more (`leave_one_out`).
@@ -26,7 +26,7 @@ from scipy.linalg import cho_factor, cho_solve, eigh, lapack
 
 from ..data import make_rows, padded
 from ..kernels import kernels
-from .moments import blocks_of, column_stats, moments, sample_mean
+from .moments import FULL, blocks_of, column_stats, moments, sample_mean, squares_along
 from .progress import Progress
 
 __all__ = ["Problem", "Spectrum", "least_squares", "leave_one_out", "relative_weights", "solve"]
@@ -36,9 +36,12 @@ WELL_CONDITIONED = 1e-10  # reciprocal condition of scaled normal equations that
 MAX_ITER = 10_000  # of conjugate gradients
 DENSE_ENOUGH = 1_000_000  # values of a wide sparse X that is small enough to be worked on as a dense one
 BLOCK_PASSES = 8  # that the exact block of the preconditioner may cost
-HEAVY = 200  # columns in the exact block of the preconditioner
+HEAVY = 200  # columns in the dense block of the preconditioner
+BLOCK_ROWS = 40_000  # from which it is made, if there are twice as many
+SHRINK = 0.02  # of what is off its diagonal then
 VANISHING = 1e-10  # penalty, relative to the largest column, under which an answer has minimum norm
-SHORTENING = 150  # iterations that this may take
+SHORTENING = 150  # iterations that this may take, from a tolerance of 1e-6 on
+GUESSES = 16  # one in so many of what is left must agree that it is little
 LOOK_BACK = 3  # iterations of conjugate gradients whose gains are compared with those of as many before
 FOLD_BYTES = 1 << 22  # of rows whose leverages are computed at a time
 
@@ -228,15 +231,12 @@ class Normal:
         if self.near:
             return False
         directions = self.null * self.scale[:, None]
-        squares = np.zeros(directions.shape[1])
-        root = None if problem.weight is None else np.sqrt(problem.weight)
         if problem.sparse:
             moves = problem.X @ directions - stats.x_mean @ directions
-            squares += (np.ones(problem.n) if root is None else problem.weight) @ moves**2
+            squares = (np.ones(problem.n) if problem.weight is None else problem.weight) @ moves**2
         else:
-            for _, _, Z in blocks_of(problem.X, stats.x_mean, root):
-                moves = Z @ directions
-                squares += np.einsum("ij,ij->j", moves, moves)
+            root = None if problem.weight is None else np.sqrt(problem.weight)
+            squares = squares_along(problem.X, stats.x_mean, root, directions)
         longest = (stats.total * self.values[-1]) ** 0.5 if len(self.values) else 0.0
         return bool((np.sqrt(squares) <= noise(problem) * longest).all())
 
@@ -431,7 +431,7 @@ def _gram_pays(problem):
     if d > 8000:
         return False
     per_row = nnz / max(1, problem.n)
-    gram = 0.6e-9 * nnz * per_row + 1e-8 * d**2 + 2e-11 * d**3
+    gram = 0.25e-9 * nnz * min(per_row, FULL * d) + 1e-8 * d**2 + 2e-11 * d**3
     descent = 60 * 2.5e-9 * (nnz + 4 * problem.n + 10 * d) * problem.targets
     return gram <= descent or d <= 200
 
@@ -466,18 +466,37 @@ class Operator:
         )
         return out - left * self.x_mean
 
-    def block(self, columns):
-        """A of some columns."""
-        k, d, n = len(columns), self.problem.d, self.problem.n
-        place = np.full(d, -1, dtype=np.int32)
+    def sample(self):
+        """Rows drawn in proportion to their weights, or all where they are few, and the share of each."""
+        X, n = self.problem.X, self.problem.n
+        if n < 2 * BLOCK_ROWS:
+            return X, self.h
+        draws = np.random.default_rng(0)
+        if self.problem.weight is None:
+            rows = draws.integers(n, size=BLOCK_ROWS)
+        else:
+            rows = np.searchsorted(np.cumsum(self.h), draws.random(BLOCK_ROWS)).clip(max=n - 1)
+        return X[np.sort(rows)], np.full(BLOCK_ROWS, 1.0 / BLOCK_ROWS)
+
+    def block(self, columns, X, h):
+        """A of some columns, from the rows X: their diagonal is exact even if these are not all rows."""
+        k = len(columns)
+        place = np.full(self.problem.d, -1, dtype=np.int32)
         place[columns] = np.arange(k)
         H, sums = np.zeros((k, k)), np.zeros(k)
-        self.sweeps.gram(self.h, H, sums, 0, n, place)
+        kernels.Sweeps(make_rows(X), h, None, 0).gram(h, H, sums, 0, X.shape[0], place)
         diagonal = H.diagonal().copy()
         H += H.T.copy()
         np.fill_diagonal(H, diagonal)
-        mean = self.x_mean[columns]
-        return H - np.outer(mean, mean)
+        if self.problem.fit_intercept:
+            H -= np.outer(sums, sums)
+        if X is not self.problem.X:
+            found = H.diagonal()
+            ratio = np.sqrt(np.where(found > 0, self.square[columns] / unit_where_zero(found), 0.0))
+            H *= ratio
+            H *= ratio[:, None] * (1 - SHRINK)
+        np.fill_diagonal(H, self.square[columns])
+        return H
 
     def correlation(self, r):
         """X'r about the means, weighted: the right-hand side for r = y."""
@@ -488,18 +507,19 @@ class Operator:
 
 
 class Preconditioner:
-    """The diagonal of A + l2, and the exact block of the most frequent columns."""
+    """The diagonal of A + l2, and the block of the most frequent columns."""
 
     def __init__(self, operator, l2):
         problem = operator.problem
         self.diagonal = unit_where_zero(operator.square + l2)
-        counts = np.bincount(problem.X.indices, minlength=problem.d)
+        X, h = operator.sample()
+        counts = np.bincount(X.indices, minlength=problem.d)
         heavy = np.argsort(-counts, kind="stable")[:HEAVY]
         # their block costs the square of their values per row: not more than some passes over X
-        per_row = np.cumsum(counts[heavy]) / max(1, problem.n)
-        affordable = per_row**2 <= BLOCK_PASSES * problem.X.nnz / max(1, problem.n)
+        per_row = np.cumsum(counts[heavy]) / max(1, X.shape[0])
+        affordable = per_row**2 <= BLOCK_PASSES * X.nnz / max(1, X.shape[0])
         self.heavy = np.sort(heavy[affordable & (counts[heavy] * 50 > counts.max())])
-        A = operator.block(self.heavy)
+        A = operator.block(self.heavy, X, h)
         A.flat[:: len(A) + 1] += l2
         scale = 1.0 / unit_where_zero(np.sqrt(A.diagonal()))
         A *= scale
@@ -548,7 +568,9 @@ def _conjugate_gradients(problem, goal, start, progress):
         if progress.reason and not progress.converged:
             return
         if added:
-            coef[k], objectives[k] = _shortened(operator, b, l2, coef[k], precondition, float(c[k]))
+            digits = -np.log10(goal.tol) if goal.tol > 0 else np.inf  # loose tolerances ask for less
+            most = 1 + int(SHORTENING * min(1.0, max(digits, 0.0) / 6) ** 2)
+            coef[k], objectives[k] = _shortened(operator, b, l2, coef[k], precondition, float(c[k]), most)
     if not progress.reason:
         exact(progress)
 
@@ -560,7 +582,7 @@ def _descend(operator, b, l2, start, precondition, c, report):
     z = precondition(r)
     p = z.copy()
     rho = float(r @ z)
-    gains = []
+    gains, guesses = [], []
     objective = 0.5 * c - 0.5 * float(w @ (b + r))
     while True:
         q = operator.times(p) + l2 * p
@@ -573,7 +595,9 @@ def _descend(operator, b, l2, start, precondition, c, report):
         r -= step * q
         gains.append(0.5 * step * rho)
         objective = max(objective - gains[-1], 0.0)
-        value = still_to_gain(gains, objective)
+        guesses.append(still_to_gain(gains, objective))
+        # conjugate gradients hesitate before they find another small eigenvalue: one guess is not enough
+        value = max(guesses[-1 - len(guesses) // GUESSES :])
         if report(w, objective, value) or gains[-1] <= EPS * EPS * c:
             return
         z = precondition(r)
@@ -591,7 +615,7 @@ def still_to_gain(gains, objective):
     return max(2 * recent * rate / (1 - rate), gains[-1])
 
 
-def _shortened(operator, b, l2, start, precondition, c):
+def _shortened(operator, b, l2, start, precondition, c, most):
     """The answer of minimum norm among those without penalty, and its objective, from one of them.
 
     It is the limit of ever smaller penalties: with one that is next to nothing, conjugate gradients also
@@ -602,7 +626,7 @@ def _shortened(operator, b, l2, start, precondition, c):
 
     def report(w, objective, value):
         points.append(w)
-        return len(points) >= SHORTENING
+        return len(points) >= most
 
     _descend(operator, b, l2, start, precondition, c, report)
     w = points[-1]

@@ -5,7 +5,8 @@ earlier point, by pairs of steps and gradient changes since. With a good metric 
 always right, so an iteration reads X once: objective and gradient at the full step come from one fused
 pass. A shorter step, should one be needed, is found on the stored raw predictions, without X.
 
-A point has `theta`, `objective`, `gradient`, `moved(theta)`, `line_to(following)`, `answer()`, and
+A point has `theta`, `objective`, `gradient`, `moved(theta)`, `line_to(following)`, `answer()`,
+`margin()`, which tells how clearly the rows are told apart where no penalty limits the weights, and
 `gap()`, nearly a bound on the suboptimality, which `proven_gap()` makes a bound at the cost of a pass. A
 metric has `refresh(point)`, `inverse(vector)` and `cost` (of a refresh, in passes). The estimate of the
 suboptimality is the Newton decrement in the corrected metric, or what the next step gains if gains go on
@@ -14,13 +15,16 @@ to fall as they did.
 
 import numpy as np
 
-__all__ = ["Pairs", "descend"]
+__all__ = ["Pairs", "certified", "descend", "line_search", "told_apart"]
 
 MEMORY = 30  # pairs
 PATIENCE = 5  # iterations before a metric is judged
+WINDOW = 4  # iterations over which decrements are averaged to see how fast they fall
 HESITATION = 2.0  # on the cost of a new one: convergence gets faster by itself
 MOST = 9.0  # times the decrement: gains do not make an estimate larger
 FRESH = 10.0  # steps that a metric remains in touch
+CLEAR = 1.0  # margin from which on separable rows need no further steps
+CERTAIN = 40.0  # margin that makes a logistic loss zero but for rounding
 SAFETY = 3.0  # on the decrement: curvature that the metric does not know yet
 
 
@@ -61,14 +65,22 @@ class Pairs:
         return -g
 
     def worth_refreshing(self, now, target):
-        """Whether a new metric would save more passes than it costs, at the rate since the last one."""
+        """Whether a new metric would save more passes than it costs, at the rate of late."""
         self.decrements.append(now)
         if now <= target or self.age < PATIENCE:
             return False
-        rate = (now / self.decrements[0]) ** (1.0 / self.age)
+        rate = self.rate()
         if rate >= 0.95:
             return True
         return np.log(max(target / now, 1e-300)) / np.log(rate) > HESITATION * self.metric.cost + 2
+
+    def rate(self):
+        """By which an iteration has multiplied the decrement: since the last metric, or of late."""
+        seen = self.decrements
+        if len(seen) < 3 * WINDOW:
+            return (seen[-1] / seen[0]) ** (1.0 / self.age)
+        early, late = seen[-3 * WINDOW : -2 * WINDOW], seen[-WINDOW:]
+        return (sum(late) / sum(early)) ** (0.5 / WINDOW)
 
 
 def descend(point, metric, goal, progress):
@@ -101,12 +113,28 @@ def descend(point, metric, goal, progress):
         gains.append(gained)
         correction = max(1.0, 0.7 * correction, gained / decrement if decrement > 0 else 1.0)
         point = following
+        if told_apart(point, progress):
+            return
         step = pairs.direction(point.gradient)
         decrement = -0.5 * float(point.gradient @ step)
         target = goal.tol * max(abs(point.objective), progress.floor)
         if pairs.worth_refreshing(SAFETY * decrement, target) and pairs.refresh(point):
             step = pairs.direction(point.gradient)
             decrement = -0.5 * float(point.gradient @ step)
+
+
+def told_apart(point, progress):
+    """Whether the point tells all rows apart and no penalty limits the weights; ends the run then.
+
+    Longer weights are all that is left to find: a multiple of these makes every loss zero.
+    """
+    margin = point.margin()
+    if margin < CLEAR:
+        return False
+    end = point.moved(point.theta * max(1.0, CERTAIN / margin))
+    progress.add(end.answer, end.objective, "gap", end.objective)
+    progress.stalled()
+    return True
 
 
 def estimated(gains, decrement, age):

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from scipy.linalg.blas import dsyrk
 
 from ..data import make_rows
-from ..kernels import kernels, level
+from ..kernels import kernels, level, long_vectors
 
 __all__ = [
     "Centred",
@@ -30,12 +30,15 @@ __all__ = [
     "gather",
     "moments",
     "sample_mean",
+    "squares_along",
 ]
 
 EPS = np.finfo(np.float64).eps
 BLOCK_BYTES = 1 << 19  # of centred rows in one matrix product: they stay in L2
 BLOCK_ROWS = (256, 8192)
-FEW = 256  # columns of which products by our own kernel are sooner there than by BLAS
+# columns of which products by our own kernel are sooner there than by BLAS
+FEW = 1024 if long_vectors else 256
+FULL = 0.4  # share of values from which on sparse rows are sooner multiplied as dense ones
 SAMPLE = 256  # rows whose mean is the shift
 
 
@@ -174,7 +177,7 @@ def blocks_of(X, shift, root, width=None):
     width = d if width is None else width
     size = int(np.clip(BLOCK_BYTES // (8 * max(1, width)), *BLOCK_ROWS))
     buffer = np.empty((min(size, n), width))
-    rows = make_rows(X) if X.flags.c_contiguous and X.dtype.kind == "f" else None
+    rows = make_rows(X) if _takes(X) else None
     for start in range(0, n, size):
         stop = min(start + size, n)
         Z = buffer[: stop - start]
@@ -185,6 +188,28 @@ def blocks_of(X, shift, root, width=None):
             if root is not None:
                 Z[:, :d] *= root[start:stop, None]
         yield start, stop, Z
+
+
+def squares_along(X, shift, root, directions):
+    """sum of ((x - shift) sqrt(s) . v)^2 over the rows of dense X, for each column v of `directions`.
+
+    Parameters as of `blocks_of`; returns an array of shape (directions,).
+    """
+    squares = np.zeros(directions.shape[1])
+    if _takes(X):
+        v = np.zeros((len(squares), -(-X.shape[1] // 4) * 4))
+        v[:, : X.shape[1]] = directions.T
+        kernels.squares_along(make_rows(X), shift, root, v, squares)
+        return squares
+    for _, _, Z in blocks_of(X, shift, root):
+        moves = Z @ directions
+        squares += np.einsum("ij,ij->j", moves, moves)
+    return squares
+
+
+def _takes(X):
+    """Whether the kernels centre the rows of dense X."""
+    return X.flags.c_contiguous and X.dtype.kind == "f"
 
 
 def add_products(table, Z):
@@ -234,12 +259,12 @@ def _dense_table(X, y, weight, shift):
     table = np.zeros((k, k))
     # overflow is looked for in the sums
     # the vectors of the plain build are too short to compete
-    if k <= FEW and level == "v3" and X.flags.c_contiguous and X.dtype.kind == "f":
+    if k <= FEW and level == "v3" and _takes(X):
         width = -(-k // 4) * 4
         sums = np.zeros((width, width))
         targets = np.empty((len(X), 0)) if y is None else np.ascontiguousarray(y)
-        kernels.products(make_rows(X), shift, root, targets, 0, len(X), sums)
-        return _symmetric(np.triu(sums[:k, :k]))
+        kernels.products(make_rows(X), shift, root, targets, 0, len(X), sums, long_vectors)
+        return sums[:k, :k]
     with np.errstate(over="ignore", invalid="ignore"):
         for start, stop, Z in blocks_of(X, shift[:d], root, k):
             if y is not None:
@@ -252,8 +277,7 @@ def _dense_table(X, y, weight, shift):
 
 
 def _symmetric(table):
-    upper = np.triu(table, 1)
-    return table + upper.T if not np.tril(table, -1).any() else np.triu(table) + upper.T
+    return np.triu(table) + np.triu(table, 1).T
 
 
 def _sparse_table(X, y, weight, shift):
@@ -264,7 +288,11 @@ def _sparse_table(X, y, weight, shift):
     products, sums = np.zeros((d, d)), np.zeros(d)
     sweeps = kernels.Sweeps(make_rows(X), s, None, 0)
     with np.errstate(over="ignore", invalid="ignore"):
-        sweeps.gram(s, products, sums, 0, n)
+        if X.nnz > FULL * n * d:
+            _add_blocks(X, s, products)
+            sweeps.backward(s, True, sums, 0, n)
+        else:  # each pair of columns once, in either triangle
+            sweeps.gram(s, products, sums, 0, n)
         diagonal = products.diagonal().copy()
         products += products.T.copy()
         np.fill_diagonal(products, diagonal)
@@ -280,6 +308,16 @@ def _sparse_table(X, y, weight, shift):
             table[d:-1, d:-1] = (y - shift[d:]).T @ centred
             table[d:-1, -1] = table[-1, d:-1] = centred.sum(axis=0)
     return table
+
+
+def _add_blocks(X, s, products):
+    """The upper triangle of products += X' diag(s) X, the rows of a sparse X made dense by blocks."""
+    n, d = X.shape
+    size = int(np.clip(BLOCK_BYTES // (8 * max(1, d)), *BLOCK_ROWS))
+    root = np.sqrt(s)[:, None]
+    for start in range(0, n, size):
+        Z = X[start : start + size].toarray().astype(np.float64, copy=False)
+        add_products(products, np.ascontiguousarray(Z * root[start : start + size]))
 
 
 def column_stats(X, weight=None, center=True):

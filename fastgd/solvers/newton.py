@@ -104,6 +104,14 @@ class Point:
         """Weights and intercept in the user's units."""
         return self.w.copy(), self.b if self.design.fit_intercept else 0.0
 
+    def margin(self):
+        """The least y z of all rows if nothing but losses is minimised, which can then become zero."""
+        if self.l2 > 0 or self.design.objective.loss == "squared_error":
+            return 0.0
+        margins = self.z * self.design.y
+        weight = self.design.weight
+        return float(margins.min() if weight is None else margins[weight > 0].min())
+
     def gap(self):
         """A bound on the suboptimality: F is l2-strongly convex in w, once b is the best for it.
 

@@ -20,7 +20,6 @@ from functools import partial
 
 import numpy as np
 
-from ..kernels import kernels
 from .coordinate import LogLoss, Quadratic
 from .dual import best_shift
 from .lbfgs import SAFETY, Pairs, estimated
@@ -30,10 +29,6 @@ from .progress import Progress
 __all__ = ["certified", "proven_gap", "solve"]
 
 MAX_ITER = 1000
-EPOCHS = 5  # of coordinate descent on the model, between two looks
-ROUNDS = 50  # of them, at most
-SETTLED = 1e-3  # share of what the model has gained, below which an epoch's gain ends them
-POLISHES = 5  # steps of Newton's method on the support of the model, at a time
 HALVINGS = 40
 UNKNOWN = 6  # gains, the two at the start included, up to which the last one is taken for what is left
 
@@ -101,7 +96,7 @@ class Model(Pairs):
         Q *= spread
         Q *= spread[:, None]
         right = right * spread
-        w = _minimum(Q, right + Q @ point.w, point.w, self.l1)
+        w = Quadratic(Q, right + Q @ point.w, 0.0, self.l1, 0.0, False).approached(point.w)
         way = w - point.w
         gain = float(right @ way) - 0.5 * float(way @ (Q @ way))
         gain -= self.l1 * float(np.abs(w).sum() - np.abs(point.w).sum())
@@ -110,21 +105,6 @@ class Model(Pairs):
             step[-1] = -(g[-1] + across @ step[:-1]) / H[-1, -1]
             gain += 0.5 * g[-1] ** 2 / H[-1, -1]
         return step, w, gain
-
-
-def _minimum(Q, q, start, l1):
-    """About the minimum of w'Qw/2 - q'w + l1 |w|_1, from a start."""
-    problem = Quadratic(np.ascontiguousarray(Q), q, 0.0, l1, 0.0, False)
-    w = start.copy()
-    w[Q.diagonal() <= 0] = 0.0
-    g = problem.gradient(w)
-    first = problem._value(w, g)
-    for _ in range(ROUNDS):
-        _, gained = kernels.descend_gram(problem.Q, w, g, problem.l1s, False, None, EPOCHS, 0.0)
-        w, g = problem.polished(w, g, POLISHES)
-        if not gained > SETTLED * (first - problem._value(w, g)):
-            break
-    return w
 
 
 def _run(point, goal, progress):

@@ -45,7 +45,7 @@ class Progress:
 
     def relative(self, value, objective):
         """value over the objective, which a perfect fit would make zero."""
-        return value / max(abs(objective), self.floor, np.finfo(np.float64).tiny)
+        return float(value / max(abs(objective), self.floor, np.finfo(np.float64).tiny))
 
     def begin(self, objective):
         """The objective at zero weights, for the scale of what follows."""
@@ -56,7 +56,7 @@ class Progress:
 
         `started` is False for the start, which is no iteration.
         """
-        value = max(float(value), 0.0)
+        value = max(min(float(value), float(objective)), 0.0)  # no objective is negative but for rounding
         relative = self.relative(value, objective)
         # the point last: an interruption that finds one finds all that belongs to it
         self.certificate, self.objective = Certificate(kind, value, relative), float(objective)

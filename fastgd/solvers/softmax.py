@@ -201,6 +201,17 @@ class Point:
         b = self.b - self.b.mean() if self.model.objective.fit_intercept else np.zeros_like(self.b)
         return self.W.copy(), b
 
+    def margin(self):
+        """By how much each row's class is ahead, at least, if nothing but losses is minimised."""
+        model = self.model
+        if model.l2 > 0:
+            return 0.0
+        z, rows = self.z.copy(), np.arange(model.design.n)
+        own = z[model.y, rows]
+        z[model.y, rows] = -np.inf
+        ahead, weight = own - z.max(axis=0), model.objective.weight
+        return float(ahead.min() if weight is None else ahead[weight > 0].min())
+
     def gap(self):
         """A bound on the suboptimality by strong convexity; none with unpenalised intercepts."""
         model = self.model
@@ -254,7 +265,7 @@ class FullMetric:
         self.model = point.model
         model = self.model
         per_row = 0.4 * model.design.d * model.classes + 3 * model.classes
-        self.cost = 1 + model.size**2 / 80 / per_row
+        self.cost = 1 + model.size**2 / 40 / per_row
         self.factor, self.first = None, KroneckerMetric(point, goal)
 
     def refresh(self, point):
@@ -283,6 +294,7 @@ class FullMetric:
         total = np.zeros((model.size, model.size))
         size = max(64, (1 << 20) // (model.size * np.dtype(kind).itemsize))
         rows = np.empty((size, design.d + 1), dtype=kind)
+        p = np.ascontiguousarray(p.T, dtype=kind)
         mean, scale = design.mean.astype(kind), design.scale.astype(kind)
         for first in range(0, design.n, size):
             last = min(first + size, design.n)
@@ -294,9 +306,7 @@ class FullMetric:
             else:
                 block = rows[: last - first]
                 design.sweeps.centred(mean, scale, kind == np.float64, root, None, block, first, last)
-            A = (p[:, first:last].T.astype(kind)[:, :, None] * block[:, None, :]).reshape(
-                last - first, -1
-            )
+            A = (p[first:last, :, None] * block[:, None, :]).reshape(last - first, -1)
             total += A.T @ A
         return total
 
