@@ -228,6 +228,8 @@ class House:
     def fit(self, solver, tol, limit, clock=None):
         """One fit, given up after ``limit`` seconds of CPU time for each thread."""
         clock = clock or self.clock
+        if self.threads > 1:
+            time.sleep(RESTING)
         started = clock()
         try:
             with ended_after(limit * self.threads):
@@ -246,6 +248,7 @@ class House:
 
 
 SHORT = 0.02  # seconds
+RESTING = 0.06  # that threads of BLAS go on spinning, after the objective was evaluated
 
 
 class OutOfTime(Exception):

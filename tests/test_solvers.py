@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_info
 
 from fastgd.solvers import Goal, Objective, choose, solve
+from fastgd.solvers.blas import one_thread
 
 BINARY = ("newton", "conjugate", "dual")
 N, D = 240, 9
@@ -329,3 +331,24 @@ def test_choice():
     assert choose(Objective(wide, y, "log_loss", l2=1e-9), goal) == "conjugate"
     assert choose(Objective(wide, y, "log_loss", l2=0.0), goal) == "conjugate"
     assert choose(Objective(tall, y > 0, "multinomial", classes=2), goal) == "softmax"
+
+
+def test_blas_is_limited_for_as_long_as_any_run_wants_it():
+    def threads():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    before = threads()
+    if not before:
+        pytest.skip("a BLAS that cannot be limited")
+    first, second = one_thread(), one_thread()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)  # not in the order of nested runs: they may be in different threads
+    assert threads() == {1}
+    second.__exit__(None, None, None)
+    assert threads() == before
+    with one_thread(wanted=False):
+        assert threads() == before
+    with pytest.raises(ZeroDivisionError), one_thread():
+        raise ZeroDivisionError
+    assert threads() == before

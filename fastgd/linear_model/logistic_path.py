@@ -32,6 +32,7 @@ from ..compat import (
     raise_for_params,
 )
 from ..data import refuse_weightless, validated
+from ..solvers import one_thread
 from . import explained
 from .logistic import (
     HANDED_OVER,
@@ -242,7 +243,8 @@ class LogisticRegressionCV(LogisticRegression, _LogisticRegressionCV):
         paths = _Paths(self, X, y, everything, Cs, scoring, counts, scored_with)
         parallel = Parallel(n_jobs=self.n_jobs, require="sharedmem")
         tasks = [(fold, ratio) for fold in folds for ratio in ratios]
-        results = parallel(delayed(silent(paths.run))(*fold, ratio) for fold, ratio in tasks)
+        with one_thread(self.n_jobs is not None):
+            results = parallel(delayed(silent(paths.run))(*fold, ratio) for fold, ratio in tasks)
         shape = (len(folds), len(ratios), len(Cs))
         coefs, scores, n_iter = (np.array(part) for part in zip(*results, strict=True))
         coefs = coefs.reshape(*shape, *coefs.shape[2:])

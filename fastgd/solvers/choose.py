@@ -50,6 +50,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from . import newton
+from .blas import one_thread
 from .objective import Goal
 
 __all__ = ["LOGISTIC", "SOLVERS", "choose", "solve"]
@@ -75,6 +76,7 @@ LOGISTIC = {
 NARROW = 256  # columns, up to which a Hessian is worth its price with an l1 penalty
 TALL = 8  # rows per column, from which on
 SAMPLE = 100_000  # values of X from which q is taken
+BLAS_PAYS = 1000  # columns from which on the threads of BLAS are quicker than one
 MOST_COLUMNS = 8192  # of a Hessian: half a gigabyte
 
 
@@ -141,10 +143,11 @@ def solve(objective, solver="auto", goal=None, start=None):
     Solution
     """
     goal = Goal() if goal is None else goal
-    name = choose(objective, goal) if solver == "auto" else solver
-    solution = import_module(f".{name}", __package__).solve(objective, goal, start)
-    if solver == "auto" and name == "dual" and "lowered any further" in solution.stop_reason:
-        # slower than expected, or beyond what its float32 weights can tell
-        start = solution.coef, solution.intercept
-        return import_module(".conjugate", __package__).solve(objective, goal, start)
+    with one_thread(goal.n_threads > 1 or objective.X.shape[1] < BLAS_PAYS):
+        name = choose(objective, goal) if solver == "auto" else solver
+        solution = import_module(f".{name}", __package__).solve(objective, goal, start)
+        if solver == "auto" and name == "dual" and "lowered any further" in solution.stop_reason:
+            # slower than expected, or beyond what its float32 weights can tell
+            start = solution.coef, solution.intercept
+            solution = import_module(".conjugate", __package__).solve(objective, goal, start)
     return solution

@@ -13,12 +13,12 @@ Each pass reads X once. Rows go by a fixed number of pieces whose sums are added
 threads gives the same bits.
 """
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 
 import numpy as np
 import scipy.sparse as sp
-from threadpoolctl import threadpool_limits
 
 from ..data import make_rows, padded
 from ..kernels import kernels
@@ -33,6 +33,7 @@ FAIR = 2.0  # factor within which a sample has the variance of a column if it is
 SEEN = 0.1  # share of a column's variance that a sample must have, for its covariances to count
 THREADED = 1 << 20  # values of X from which on a pass is shared
 GRAM_BYTES = 1 << 20  # of rows in one matrix product: they stay in L2
+BLOCKS = 16  # of products that are added up in float32
 
 
 class Design:
@@ -72,10 +73,11 @@ class Design:
         self.double = precise or self.sparse or not _is_float32(X)
         size = max(PIECE_ROWS, -(-self.n // PIECES))
         self.pieces = [(start, min(start + size, self.n)) for start in range(0, self.n, size)]
+        self.centred = scaled and self.fit_intercept and not self.sparse
         self.mean, self.spread = np.zeros(self.d), np.ones(self.d)
         self.constant = np.empty(0, dtype=np.intp)  # columns that the intercept stands for
         if scaled:
-            self.mean, self.spread = self._moments(self.fit_intercept and not self.sparse)
+            self.mean, self.spread = self._moments()
         self.scale = 1.0 / self.spread
 
     # ---- passes ------------------------------------------------------------------------------------
@@ -89,22 +91,43 @@ class Design:
                 returned.append(work(start, stop, part))
                 total += part
             return total, returned
-        parts = [np.zeros(size) for _ in self.pieces]
-        jobs = zip(self.pieces, parts, strict=True)
-        returned = list(self._pool().map(lambda job: work(*job[0], job[1]), jobs))
-        total = parts[0]
+        parts, returned = np.zeros((len(self.pieces), size)), [None] * len(self.pieces)
+        ahead = deque(range(len(self.pieces)))
+
+        def share():
+            while ahead:
+                try:
+                    i = ahead.popleft()
+                except IndexError:  # another thread has taken the last one
+                    break
+                returned[i] = work(*self.pieces[i], parts[i])
+
+        others = [self._pool().submit(share) for _ in range(1, self.n_threads)]
+        share()
+        for other in others:
+            other.result()
+        total = parts[0].copy()
         for part in parts[1:]:
             total += part
         return total, returned
 
+    def add_halves(self, total, share, n, values):
+        """total += share(0, n), by two halves if it is of many values: with one thread as with more."""
+        if values < THREADED:
+            total += share(0, n)
+            return
+        other = self._pool().submit(share, n // 2, n) if self.n_threads > 1 else None
+        total += share(0, n // 2)
+        total += share(n // 2, n) if other is None else other.result()
+
     def _shares_work(self):
         """Whether threads are wanted, and a pass is long enough for them."""
-        values = self.X.nnz if self.sparse else self.X.size
+        values = (self.X.nnz if self.sparse else self.X.size) * self.objective.classes
         return self.n_threads > 1 and values >= THREADED
 
     def _pool(self):
         if self.threads is None:
-            self.threads = ThreadPoolExecutor(self.n_threads)
+            self.threads = ThreadPoolExecutor(self.n_threads - 1)
         return self.threads
 
     def weights(self, u, c):
@@ -255,6 +278,10 @@ class Design:
         """sum_i h_i u_i and sum_i h_i u_i^2 of each column."""
         if self.sparse:
             return self.gradient_of(h)[0], self._sparse_squares(h) * self.scale**2
+        if self.centred and self.weight is None and h.min() == h.max():  # as at zero weights: known
+            squares = np.full(self.d, h.sum())
+            squares[self.constant] = 0.0
+            return np.zeros(self.d), squares
         sums, squares = self._dense_moments(self.mean.astype(self._kind), self._kind, h)
         return sums * self.scale, squares * self.scale**2
 
@@ -294,27 +321,21 @@ class Design:
         n = self.n if chosen is None else len(chosen)
         mean, scale, double = self.mean.astype(kind), self.scale.astype(kind), kind == np.float64
         # in L2, but enough rows that their product is worth adding to the sum
-        size = min(n, max(64, width // 2, GRAM_BYTES // (width * np.dtype(kind).itemsize)))
+        size = min(n, max(64, width, GRAM_BYTES // (width * np.dtype(kind).itemsize)))
 
         def share(first, last):
-            total, block = np.zeros((width, width)), np.empty((size, width), dtype=kind)
-            for start in range(first, last, size):
-                stop = min(start + size, last)
-                rows = block[: stop - start]
-                self.sweeps.centred(mean, scale, double, root, chosen, rows, start, stop)
-                total += rows.T @ rows
-            return total
+            total, part = None, np.zeros((width, width), dtype=kind)
+            block = np.empty((size, width), dtype=kind)
+            for k, start in enumerate(range(first, last, size)):
+                if not double and k and k % BLOCKS == 0:
+                    total = part.astype(np.float64) if total is None else np.add(total, part, total)
+                    part[:] = 0
+                rows = block[: min(size, last - start)]
+                self.sweeps.centred(mean, scale, double, root, chosen, rows, start, start + len(rows))
+                part += rows.T @ rows  # without the interpreter's lock, unlike SciPy's syrk
+            return part if total is None else np.add(total, part, total)
 
-        half = n // 2 if n * width >= THREADED else n  # two halves, with one thread as with more
-        if half == n or self.n_threads == 1:
-            H += share(0, half)
-            if half < n:
-                H += share(half, n)
-            return
-        with threadpool_limits(1, "blas"):
-            halves = self._pool().map(share, (0, half), (half, n))
-            for part in halves:
-                H += part
+        self.add_halves(H, share, n, n * width)
 
     def _dense_moments(self, mean, kind, h=None):
         """sum of h (x - mean) and of h (x - mean)^2, of each column."""
@@ -331,7 +352,7 @@ class Design:
 
         return self._over_pieces(work, self.d)[0]
 
-    def _moments(self, center):
+    def _moments(self):
         """Means and spreads of the columns, rows counted by their weights."""
         weight, n = self.weight, self.objective.total
         if self.sparse:
@@ -344,7 +365,7 @@ class Design:
         variance = squares - mean**2
         variance[variance <= 4 * np.finfo(kind).eps * squares] = 0.0
         mean += shift
-        if center:
+        if self.centred:
             self.constant = np.flatnonzero(variance == 0)
             return mean, _positive(np.sqrt(variance))
         return np.zeros(self.d), _positive(np.sqrt(variance + mean**2))

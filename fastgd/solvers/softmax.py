@@ -293,21 +293,26 @@ class FullMetric:
         kind, root = model.kind, np.sqrt(s)
         total = np.zeros((model.size, model.size))
         size = max(64, (1 << 20) // (model.size * np.dtype(kind).itemsize))
-        rows = np.empty((size, design.d + 1), dtype=kind)
         p = np.ascontiguousarray(p.T, dtype=kind)
         mean, scale = design.mean.astype(kind), design.scale.astype(kind)
-        for first in range(0, design.n, size):
-            last = min(first + size, design.n)
-            if design.sparse:
-                block = np.empty((last - first, design.d + 1), dtype=kind)
-                block[:, :-1] = design.X[first:last].toarray() * scale
-                block[:, -1] = 1.0
-                block *= root[first:last, None].astype(kind)
-            else:
-                block = rows[: last - first]
-                design.sweeps.centred(mean, scale, kind == np.float64, root, None, block, first, last)
-            A = (p[first:last, :, None] * block[:, None, :]).reshape(last - first, -1)
-            total += A.T @ A
+
+        def share(start, stop):
+            part, rows = np.zeros_like(total), np.empty((size, design.d + 1), dtype=kind)
+            for first in range(start, stop, size):
+                last = min(first + size, stop)
+                if design.sparse:
+                    block = np.empty((last - first, design.d + 1), dtype=kind)
+                    block[:, :-1] = design.X[first:last].toarray() * scale
+                    block[:, -1] = 1.0
+                    block *= root[first:last, None].astype(kind)
+                else:
+                    block = rows[: last - first]
+                    design.sweeps.centred(mean, scale, kind == np.float64, root, None, block, first, last)
+                A = (p[first:last, :, None] * block[:, None, :]).reshape(last - first, -1)
+                part += A.T @ A
+            return part
+
+        design.add_halves(total, share, design.n, design.n * model.size)
         return total
 
     def _penalty(self):
