@@ -574,17 +574,6 @@ def test_blocks_are_centred_rows(kind, order, weighted):
     np.testing.assert_allclose(rows, truth, rtol=1e-12)
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-def test_moments_of_full_sparse_rows_are_those_of_dense_ones(weighted):
-    X, y, weight = made(3000, 30, targets=2)
-    X[X < -0.5] = 0.0
-    weight = weight if weighted else None
-    for data in (X, np.where(X > 1.0, X, 0.0)):  # made dense, and not
-        expected = moments(data, y, weight, center=False).table
-        found = moments(sp.csr_matrix(data), y, weight, center=False).table
-        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-8)
-
-
 @pytest.mark.kernels
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 @pytest.mark.parametrize("d", [1, 2, 5, 6, 9, 14, 18, 22, 30, 45])

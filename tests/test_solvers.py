@@ -352,3 +352,16 @@ def test_blas_is_limited_for_as_long_as_any_run_wants_it():
     with pytest.raises(ZeroDivisionError), one_thread():
         raise ZeroDivisionError
     assert threads() == before
+
+
+def test_nearly_full_sparse_rows_are_dense_ones():
+    """With columns far from zero, which sparse rows cannot be centred for."""
+    objective = problem(classes=3)
+    X = objective.X + 1e4
+    for kind in (np.float32, np.float64):
+        rows = X.astype(kind)
+        full = Objective(sp.csr_matrix(rows), objective.y, "multinomial", classes=3, l2=1e-2)
+        plain = Objective(rows, objective.y, "multinomial", classes=3, l2=1e-2)
+        assert isinstance(full.X, np.ndarray) and full.X.dtype == kind
+        np.testing.assert_array_equal(*(solve(each).coef for each in (full, plain)))
+    assert sp.issparse(problem("csr").X)

@@ -26,7 +26,7 @@ from scipy.linalg import cho_factor, cho_solve, eigh, lapack
 
 from ..data import make_rows, padded
 from ..kernels import kernels
-from .moments import FULL, blocks_of, column_stats, moments, sample_mean, squares_along
+from .moments import blocks_of, column_stats, moments, sample_mean, squares_along
 from .progress import Progress
 
 __all__ = ["Problem", "Spectrum", "least_squares", "leave_one_out", "relative_weights", "solve"]
@@ -431,7 +431,7 @@ def _gram_pays(problem):
     if d > 8000:
         return False
     per_row = nnz / max(1, problem.n)
-    gram = 0.25e-9 * nnz * min(per_row, FULL * d) + 1e-8 * d**2 + 2e-11 * d**3
+    gram = 0.25e-9 * nnz * per_row + 1e-8 * d**2 + 2e-11 * d**3
     descent = 60 * 2.5e-9 * (nnz + 4 * problem.n + 10 * d) * problem.targets
     return gram <= descent or d <= 200
 

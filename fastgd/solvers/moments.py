@@ -38,7 +38,6 @@ BLOCK_BYTES = 1 << 19  # of centred rows in one matrix product: they stay in L2
 BLOCK_ROWS = (256, 8192)
 # columns of which products by our own kernel are sooner there than by BLAS
 FEW = 1024 if long_vectors else 256
-FULL = 0.4  # share of values from which on sparse rows are sooner multiplied as dense ones
 SAMPLE = 256  # rows whose mean is the shift
 
 
@@ -288,11 +287,7 @@ def _sparse_table(X, y, weight, shift):
     products, sums = np.zeros((d, d)), np.zeros(d)
     sweeps = kernels.Sweeps(make_rows(X), s, None, 0)
     with np.errstate(over="ignore", invalid="ignore"):
-        if X.nnz > FULL * n * d:
-            _add_blocks(X, s, products)
-            sweeps.backward(s, True, sums, 0, n)
-        else:  # each pair of columns once, in either triangle
-            sweeps.gram(s, products, sums, 0, n)
+        sweeps.gram(s, products, sums, 0, n)  # each pair of columns once, in either triangle
         diagonal = products.diagonal().copy()
         products += products.T.copy()
         np.fill_diagonal(products, diagonal)
@@ -308,16 +303,6 @@ def _sparse_table(X, y, weight, shift):
             table[d:-1, d:-1] = (y - shift[d:]).T @ centred
             table[d:-1, -1] = table[-1, d:-1] = centred.sum(axis=0)
     return table
-
-
-def _add_blocks(X, s, products):
-    """The upper triangle of products += X' diag(s) X, the rows of a sparse X made dense by blocks."""
-    n, d = X.shape
-    size = int(np.clip(BLOCK_BYTES // (8 * max(1, d)), *BLOCK_ROWS))
-    root = np.sqrt(s)[:, None]
-    for start in range(0, n, size):
-        Z = X[start : start + size].toarray().astype(np.float64, copy=False)
-        add_products(products, np.ascontiguousarray(Z * root[start : start + size]))
 
 
 def column_stats(X, weight=None, center=True):

@@ -24,6 +24,7 @@ PRECISE_BELOW = 1e-7  # tolerance below which float32 rows are worked on in floa
 FULL_COST = 8.0  # in passes, up to which a Hessian is made of all rows
 ROWS_PER_COLUMN = 6  # in the smallest sample
 FIRST_COST = 1.0  # of the first Hessian, in passes over X, if its sample is large enough
+LOOSE = 1e-5  # tolerance from which on the first Hessian of dense rows, soon outdated, is such a sample
 
 
 def solve(objective, goal, start=None):
@@ -207,7 +208,7 @@ class HessianMetric:
         self.design = point.design
         self.rng = np.random.default_rng(goal.random_state)
         self.penalty = point.l2 * self.design.scale**2
-        self.precise = goal.tol < PRECISE_BELOW
+        self.tol, self.precise = goal.tol, goal.tol < PRECISE_BELOW
         self.share = self._first_share()
         self.refresh(point)
 
@@ -229,7 +230,7 @@ class HessianMetric:
     def _first_share(self):
         design = self.design
         full = self._cost(1.0)
-        if full <= FULL_COST:
+        if full <= FULL_COST and (design.sparse or self.tol < LOOSE):
             return 1.0
         return min(1.0, max(ROWS_PER_COLUMN * design.d / design.n, FIRST_COST / full))
 
@@ -239,7 +240,7 @@ class HessianMetric:
         h = design.curvatures(point.z)
         if self.share < 1.0:
             H = design.sampled_hessian(h, self.share, self.rng, self.precise)
-            self.share = min(1.0, 2 * self.share)
+            self.share = 1.0 if self._cost(1.0) <= FULL_COST else min(1.0, 2 * self.share)
         else:
             H = design.hessian(h, precise=self.precise)
         H[:d, :d].flat[:: d + 1] += self.penalty

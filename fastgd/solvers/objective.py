@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+import scipy.sparse as sp
 
 __all__ = ["Certificate", "Goal", "Objective", "Solution"]
+
+FULL = 0.8  # share of values from which on sparse rows are worked on as dense ones
 
 
 @dataclass
@@ -24,7 +27,8 @@ class Objective:
     Attributes
     ----------
     X : ndarray or CSR matrix of shape (n, d)
-        As `data.validated` returns it: C-contiguous floats or integers, or CSR of floats.
+        As `data.validated` returns it: C-contiguous floats or integers, or CSR of floats. Nearly full CSR
+        becomes an ndarray, which then takes no more memory, and whose columns can be centred.
     y : ndarray
         {-1, +1} of shape (n,) for "log_loss"; numbers of shape (n,) or (n, n_targets) for
         "squared_error"; int32 codes 0 ... classes - 1 of shape (n,) for "multinomial".
@@ -49,6 +53,11 @@ class Objective:
     fit_intercept: bool = True
     positive: bool = False
     classes: int = 1
+
+    def __post_init__(self):
+        X = self.X
+        if sp.issparse(X) and X.nnz > FULL * X.shape[0] * X.shape[1]:
+            self.X = X.toarray()
 
     @cached_property
     def total(self):
