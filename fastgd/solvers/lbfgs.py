@@ -78,9 +78,9 @@ class Pairs:
         """By which an iteration has multiplied the decrement: since the last metric, or of late."""
         seen = self.decrements
         if len(seen) < 3 * WINDOW:
-            return (seen[-1] / seen[0]) ** (1.0 / self.age)
+            return max(seen[-1] / seen[0], 1e-300) ** (1.0 / self.age)
         early, late = seen[-3 * WINDOW : -2 * WINDOW], seen[-WINDOW:]
-        return (sum(late) / sum(early)) ** (0.5 / WINDOW)
+        return max(sum(late) / sum(early), 1e-300) ** (0.5 / WINDOW)
 
 
 def descend(point, metric, goal, progress):
@@ -129,7 +129,7 @@ def told_apart(point, progress):
     Longer weights are all that is left to find: a multiple of these makes every loss zero.
     """
     margin = point.margin()
-    if margin < CLEAR:
+    if not margin >= CLEAR:
         return False
     end = point.moved(point.theta * max(1.0, CERTAIN / margin))
     progress.add(end.answer, end.objective, "gap", end.objective)
