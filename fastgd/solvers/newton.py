@@ -24,7 +24,8 @@ PRECISE_BELOW = 1e-7  # tolerance below which float32 rows are worked on in floa
 FULL_COST = 8.0  # in passes, up to which a Hessian is made of all rows
 ROWS_PER_COLUMN = 6  # in the smallest sample
 FIRST_COST = 1.0  # of the first Hessian, in passes over X, if its sample is large enough
-LOOSE = 1e-5  # tolerance from which on the first Hessian of dense rows, soon outdated, is such a sample
+LOOSE = 1e-5  # tolerance from which on the first Hessian of dense rows is soon outdated,
+CHEAP_COST = 4.0  # and the passes up to which it is made of all rows even so
 
 
 def solve(objective, goal, start=None):
@@ -230,7 +231,8 @@ class HessianMetric:
     def _first_share(self):
         design = self.design
         full = self._cost(1.0)
-        if full <= FULL_COST and (design.sparse or self.tol < LOOSE):
+        lasting = design.sparse or self.tol < LOOSE
+        if full <= (FULL_COST if lasting else CHEAP_COST):
             return 1.0
         return min(1.0, max(ROWS_PER_COLUMN * design.d / design.n, FIRST_COST / full))
 
