@@ -14,7 +14,7 @@ from numbers import Integral
 
 import numpy as np
 import scipy.sparse as sp
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from sklearn import get_config
 from sklearn.linear_model import LogisticRegressionCV as _LogisticRegressionCV
 from sklearn.metrics import get_scorer, get_scorer_names
@@ -243,7 +243,7 @@ class LogisticRegressionCV(LogisticRegression, _LogisticRegressionCV):
         paths = _Paths(self, X, y, everything, Cs, scoring, counts, scored_with)
         parallel = Parallel(n_jobs=self.n_jobs, require="sharedmem")
         tasks = [(fold, ratio) for fold in folds for ratio in ratios]
-        with one_thread(self.n_jobs is not None):
+        with one_thread(effective_n_jobs(self.n_jobs) > 1):
             results = parallel(delayed(silent(paths.run))(*fold, ratio) for fold, ratio in tasks)
         shape = (len(folds), len(ratios), len(Cs))
         coefs, scores, n_iter = (np.array(part) for part in zip(*results, strict=True))

@@ -1,9 +1,8 @@
 """One thread for BLAS while a solver is at work on small products, or has threads of its own.
 
 A thread pool of BLAS waits for its next product by spinning, on a core that our threads want, and shares
-products that are over before it is awake: the default of all cores made `LogisticRegressionCV` on the
-digits take three times as long on two. The limit is one for the process, so runs that overlap count: the
-first sets it, the last takes it back.
+products that are over before it is awake. The limit is one for the process, so runs that overlap count:
+the first sets it, the last takes it back.
 """
 
 import os
