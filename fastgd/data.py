@@ -7,6 +7,7 @@ layouts (F-ordered, CSC, COO, data frames) are converted by scikit-learn's own v
 of the rows is an array of row numbers: for training the kernels take one, for prediction `RowSubset`.
 """
 
+from functools import cached_property
 from math import isfinite
 
 import numpy as np
@@ -57,6 +58,26 @@ class RowSubset:
     def __init__(self, X, rows):
         self.X, self.rows = X, rows
         self.shape = (len(rows), X.shape[1])
+
+    @cached_property
+    def _for_kernels(self):
+        """The view of X, and the rows, that the kernels take; None for integers."""
+        if self.X.dtype.kind != "f":
+            return None
+        return make_rows(self.X), np.ascontiguousarray(self.rows, dtype=np.int32)
+
+    def predicted(self, coef):
+        """``X @ coef`` of one vector of weights of X's type; None if the rows must be gathered for it.
+
+        They are read where they are: early stopping asks for this after every epoch.
+        """
+        if self._for_kernels is None or coef.dtype != self.X.dtype:
+            return None
+        rows, chosen = self._for_kernels
+        out = np.empty(len(chosen))
+        w = padded(coef, self.shape[1], coef.dtype)
+        kernels.predict_rows(rows, chosen, w, coef.dtype == np.float64, out)
+        return out.astype(coef.dtype, copy=False)
 
     def __array__(self, dtype=None, copy=None):
         """For subclasses that do more with X than predict: the rows as a dense array."""
@@ -248,6 +269,10 @@ def raw_scores(X, coef, intercept):
     subset = isinstance(X, RowSubset)
     if not subset and (sp.issparse(X) or X.dtype.kind == "f" or sp.issparse(coef)):
         return safe_sparse_dot(X, coef.T, dense_output=True) + intercept
+    if subset and coef.shape[0] == 1 and not sp.issparse(coef):
+        predicted = X.predicted(coef[0])
+        if predicted is not None:
+            return predicted[:, None] + intercept
     scores = np.empty((X.shape[0], coef.shape[0]), dtype=np.result_type(coef.dtype, np.float32))
     block = max(1, SCORE_BYTES // (X.shape[1] * coef.dtype.itemsize))
     for start in range(0, X.shape[0], block):

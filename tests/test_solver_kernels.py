@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from cases import layout
 
 from fastgd import reference
-from fastgd.data import make_rows, padded
+from fastgd.data import RowSubset, make_rows, padded, raw_scores
 from fastgd.kernels import kernels
 from fastgd.losses import LOSSES
 from fastgd.solvers.design import Design
@@ -70,6 +70,29 @@ def test_passes(kind, dtype, double, loss, weighted):
     product = h * (plain @ w + 0.2)
     assert sweeps.curve(kernel_w, double, 0.2, h, curved, 0, N) == pytest.approx(product.sum(), rel=1e-4)
     close(curved, plain.T @ product, precision)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_predictions_of_some_rows(kind, dtype):
+    X, plain, _, _ = rows_of(kind, dtype)
+    w = 0.1 * np.random.default_rng(1).standard_normal(D).astype(dtype)
+    assert RowSubset(X, np.array([], dtype=np.int64)).predicted(w).shape == (0,)
+    for rows in ([3], [7, 7, 149, 0, 2], np.random.default_rng(2).permutation(N)):
+        chosen = np.array(rows)
+        subset = RowSubset(X, chosen)
+        close(subset.predicted(w), plain[chosen] @ w, dtype)
+        assert raw_scores(subset, w[None], np.zeros(1, dtype)).dtype == dtype
+
+    kernel_rows, chosen, out = make_rows(X), np.array([0, N], dtype=np.int32), np.empty(2)
+    with pytest.raises(ValueError, match="existing rows"):
+        kernels.predict_rows(kernel_rows, chosen, padded(w, D, dtype), dtype == np.float64, out)
+    with pytest.raises(ValueError, match="padded"):
+        kernels.predict_rows(kernel_rows, chosen, w, dtype == np.float64, out)
+    with pytest.raises(ValueError, match="every row"):
+        kernels.predict_rows(kernel_rows, chosen, padded(w, D, dtype), dtype == np.float64, out[:1])
+    with pytest.raises(ValueError, match="rows of floats"):
+        kernels.predict_rows(make_rows(np.ones((N, D), np.int8)), chosen, w, dtype == np.float64, out)
 
 
 @pytest.mark.parametrize("loss", SMOOTH)

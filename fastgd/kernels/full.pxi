@@ -428,3 +428,59 @@ cdef class Sweeps:
         free(work)
         free(block)
         return 0
+
+
+cdef void dense_predict(const X *x, idx d, const W *w, const int32_t *chosen, idx n, double *out) noexcept nogil:
+    cdef const X *rows[4]
+    cdef const X *ahead[4]
+    cdef idx at, k
+    for at in range(0, n, 4):
+        for k in range(4):
+            rows[k] = x + row(chosen, at + k, n) * d
+            ahead[k] = x + row(chosen, at + k + AHEAD, n) * d
+        dot4(<const X **> rows, <int> min(<idx> 4, n - at), <const X **> ahead, w, d, out + at)
+
+
+cdef void csr_predict_rows(const X *x, const I *indices, const I *indptr, const W *w, const int32_t *chosen, idx n,
+                           double *out) noexcept nogil:
+    cdef idx k, i, far
+    for k in range(n):
+        i, far = chosen[k], row(chosen, k + AHEAD, n)
+        prefetch(indptr + row(chosen, k + 2 * AHEAD, n))
+        prefetch_row(x + indptr[far], indices + indptr[far], indptr[far + 1] - indptr[far])
+        out[k] = csr_predict(x + indptr[i], indices + indptr[i], indptr[i + 1] - indptr[i], w)
+
+
+cdef void predict_as(Rows rows, const X *x, const W *w, const int32_t *chosen, idx n, double *out) noexcept nogil:
+    """x tells the type."""
+    x = <const X *> address(rows.data)
+    if not rows.sparse:
+        dense_predict(x, rows.d, w, chosen, n, out)
+    elif rows.wide:
+        csr_predict_rows(x, <const int64_t *> address(rows.indices), <const int64_t *> address(rows.indptr), w, chosen, n, out)
+    else:
+        csr_predict_rows(x, <const int32_t *> address(rows.indices), <const int32_t *> address(rows.indptr), w, chosen, n, out)
+
+
+def predict_rows(Rows rows, const int32_t[::1] chosen, w, bint double_w, double[::1] out):
+    """out_k = w . x_i with i = chosen_k: some rows of floats, where they are; w is padded."""
+    cdef Buffer weights = borrow(w)
+    cdef idx k, n = chosen.shape[0]
+    if out.shape[0] != n:
+        raise ValueError("The kernels need a place for the prediction of every row.")
+    if rows.convert != NULL or not (double_w or rows.float32):
+        raise ValueError("The kernels need rows of floats, and float64 weights with float64 rows.")
+    if fewer(weights, (rows.d + PADDING - 1) // PADDING * PADDING * (8 if double_w else 4)):
+        raise ValueError("The kernels need weights padded to a multiple of 16 elements.")
+    for k in range(n):
+        if not 0 <= chosen[k] < rows.n:
+            raise ValueError("The kernels need existing rows.")
+    if n == 0:
+        return
+    with nogil:
+        if rows.float32 and double_w:
+            predict_as(rows, <float *> NULL, <double *> address(weights), &chosen[0], n, &out[0])
+        elif rows.float32:
+            predict_as(rows, <float *> NULL, <float *> address(weights), &chosen[0], n, &out[0])
+        else:
+            predict_as(rows, <double *> NULL, <double *> address(weights), &chosen[0], n, &out[0])

@@ -84,6 +84,15 @@ typedef double f64v __attribute__((vector_size(32)));
 typedef float f32x4 __attribute__((vector_size(16)));
 typedef double f64x2 __attribute__((vector_size(16)));
 template <typename V> FASTGD_INLINE V choose(decltype(V() > V()) mask, V a, V b) { return mask ? a : b; }
+/* |v|, and `size` turned by the sign of v. */
+template <typename V> FASTGD_INLINE V magnitude(V v) {
+    typedef decltype(V() > V()) Bits;
+    return (V)((Bits)v & ~(Bits)(-V()));
+}
+template <typename V> FASTGD_INLINE V signed_as(V size, V v) {
+    typedef decltype(V() > V()) Bits;
+    return (V)((Bits)size ^ ((Bits)v & (Bits)(-V())));
+}
 #else
 template <typename T> struct Plain {
     enum { N = 32 / sizeof(T) };
@@ -111,9 +120,19 @@ template <typename T> FASTGD_INLINE Plain<T> choose(PlainMask<T> m, Plain<T> a, 
     for (int i = 0; i < Plain<T>::N; i++) a.v[i] = m.v[i] ? a.v[i] : b.v[i];
     return a;
 }
+template <typename T> FASTGD_INLINE Plain<T> magnitude(Plain<T> v) {
+    for (int i = 0; i < Plain<T>::N; i++) v.v[i] = std::fabs(v.v[i]);
+    return v;
+}
+template <typename T> FASTGD_INLINE Plain<T> signed_as(Plain<T> size, Plain<T> v) {
+    for (int i = 0; i < Plain<T>::N; i++) size.v[i] = std::signbit(v.v[i]) ? -size.v[i] : size.v[i];
+    return size;
+}
 typedef Plain<float> f32v;
 typedef Plain<double> f64v;
 #endif
+template <typename V> FASTGD_INLINE V larger(V a, V b) { return choose<V>(a > b, a, b); }
+template <typename V> FASTGD_INLINE V smaller(V a, V b) { return choose<V>(b > a, a, b); }
 
 template <typename W> struct Lanes;
 template <> struct Lanes<float> { typedef f32v V; enum { N = 8 }; };
@@ -425,10 +444,8 @@ template <typename W>
 FASTGD_INLINE typename Lanes<W>::V truncate(typename Lanes<W>::V z, typename Lanes<W>::V *q, typename Lanes<W>::V u,
                                             typename Lanes<W>::V scale, typename Lanes<W>::V inverse) {
     typedef typename Lanes<W>::V V;
-    const V zero = splat<W>(0);
-    const V down = z - (u + *q) * inverse, up = z + (u - *q) * inverse;
-    const V positive = choose<V>(down > zero, down, zero), negative = choose<V>(zero > up, up, zero);
-    const V moved = choose<V>(z > zero, positive, choose<V>(zero > z, negative, z));
+    const V size = magnitude(z), due = u + signed_as(*q, z); /* never below zero, but for rounding */
+    const V kept = smaller(larger(size - due * inverse, splat<W>(0)), size), moved = signed_as(kept, z);
     *q += scale * (moved - z);
     return moved;
 }
@@ -441,12 +458,12 @@ template <typename X, typename W, bool L1, bool AVERAGE> struct FusedBody {
     W *w, *q, *average;
     V c, average_c, u, scale, inverse, p[2], xx[2], l1[2], sq[2];
     template <int k, typename R> FASTGD_INLINE void at(idx j, R r0, R r1) {
-        const V a = r0(j), b = r1(j), zero = splat<W>(0);
+        const V a = r0(j), b = r1(j);
         V wv = load<W>(w + j) + c * a;
         if (AVERAGE) store<W>(average + j, load<W>(average + j) + average_c * a);
         if (L1) {
             V qv = load<W>(q + j);
-            l1[k] += choose<V>(wv > zero, wv, zero - wv);
+            l1[k] += magnitude(wv);
             sq[k] += wv * wv;
             wv = truncate<W>(wv, &qv, u, scale, inverse);
             store<W>(q + j, qv);
@@ -756,11 +773,11 @@ inline void csr_late(const I *col, idx nnz, const W *w, const W *q, const W *las
     for (idx k = 0; k < nnz; k += N) {
         const idx n = at_most(nnz - k, N);
         const V zv = gather(w, col + k, n), qv = gather(q, col + k, n);
-        const V size = choose<V>(zero > zv, zero - zv, zv), on = choose<V>(size > zero, one, zero);
-        const V paid = choose<V>(zero > zv, zero - qv, qv); /* in the direction of zero */
+        const V size = magnitude(zv), on = choose<V>(size > zero, one, zero);
+        const V paid = signed_as(qv, zv); /* in the direction of zero */
         const V due = last ? U - gather(last, col + k, n) : u + paid;
         const V v = on * (size - due); /* where the weight would be, had zero not stopped it */
-        const V kept = choose<V>(v > zero, v, zero), moved = choose<V>(zero > zv, zero - kept, kept);
+        const V kept = larger(v, zero), moved = signed_as(kept, zv);
         store<W>(z + k, moved);
         store<W>(r + k, last ? choose<V>(size > zero, choose<V>(zero > zv, u, zero - u), qv) : qv + (moved - zv));
         active += on;
@@ -787,10 +804,10 @@ inline void csr_truncated_step(const X *x, const I *col, idx nnz, double c, cons
         const idx n = at_most(nnz - k, N);
         const V zv = load<W>(z + k) + cv * load_up_to<W>(x + k, n, k > 0);
         V qv = load<W>(r + k);
-        const V size = choose<V>(zero > zv, zero - zv, zv);
+        const V size = magnitude(zv);
         const V moved = truncate<W>(zv, &qv, u, scale, inverse);
-        const V kept = choose<V>(zero > moved, zero - moved, moved);
-        const V on = choose<V>(kept > zero, one, zero), counted = on * (kept + step); /* `advance` takes it off */
+        const V kept = magnitude(moved), on = choose<V>(kept > zero, one, zero);
+        const V counted = on * (kept + step); /* `advance` takes it off */
         scatter(w, col + k, n, moved);
         scatter(q, col + k, n, qv);
         active += on;
@@ -864,8 +881,7 @@ FASTGD_INLINE void advance(Truncation *t) {
 
 /* Put the scale into the weights: w *= scale. */
 template <typename W> inline void rescale(W *w, idx d, double scale) {
-    if (scale != 1)
-        for (idx j = 0; j < d; j++) w[j] *= (W)scale;
+    for (idx j = 0; j < d; j++) w[j] = w[j] * (W)scale + (W)0; /* truncation leaves -0, a sum with 0 does not */
 }
 
 /* The running average: average = (average + a w) / b, with the unscaled w (Bottou 2012, section 5.2:
