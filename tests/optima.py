@@ -161,7 +161,7 @@ class Problem:
 
     def tightened(self):
         """The same on dense float64 rows at a tight tolerance."""
-        known = getattr(fastgd, self.estimator)._get_param_names()
+        known = getattr(fastgd, self.estimator)().get_params()
         tight = {name: value for name, value in TIGHT.items() if name in known}
         return replace(self, X=self.objective.X, params=self.params | tight)
 
