@@ -59,7 +59,7 @@ SCALES, LOOSE = (
     1e-3,
 )  # how finely the scale of a dual point is searched, if the gap is above this share
 NEWTON_STEPS = 30  # on one working set
-CRAWL = 0.01  # share of the gap that so many steps must gain, or another solver is sooner there
+CRAWL = 0.5  # share of the gap that so many steps must gain, or another solver is sooner there
 
 
 def solve(objective, goal, start=None):
