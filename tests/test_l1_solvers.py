@@ -178,3 +178,19 @@ def test_choice():
     assert choose(problem("wide", sparse=True), Goal()) == "columns"
     assert wide.X.shape[1] > NARROW
     assert choose(replace(tall, positive=True), Goal()) == "coordinate"
+
+
+def test_a_solver_that_crawls_gives_way_to_another():
+    rng = np.random.default_rng(0)
+    n, d = 60, 90  # columns so alike that weights must grow far along what hardly varies
+    X = rng.standard_normal((n, 3)) @ rng.standard_normal((3, d)) + 1e-3 * rng.standard_normal((n, d))
+    y = np.where(rng.random(n) < 0.5, 1.0, -1.0)
+    objective = Objective(X, y, "log_loss", l1=1e-3 / n)
+    assert choose(objective, Goal()) == "coordinate"
+    solution = solve(objective, goal=Goal(tol=1e-4))
+    assert solution.solver == "proximal" and solution.converged
+    named = solve(objective, "coordinate", Goal(tol=1e-4, max_iter=40))
+    assert named.n_iter == 40 and not named.gave_way  # who is asked by name goes on
+    assert named.objective > 1.5 * solution.objective
+    late = solve(objective, goal=Goal(tol=1e-4, max_time=1e-3))
+    assert "max_time" in late.stop_reason

@@ -43,6 +43,8 @@ Squared loss has no choice to make: gram without an l1 penalty, coordinate with 
 q = mean |x|^2 / (S l2) says how far the penalty alone conditions the problem.
 """
 
+import time
+from dataclasses import replace
 from importlib import import_module
 from math import sqrt
 
@@ -71,6 +73,12 @@ LOGISTIC = {
     "newton_l1": ("two", "l1"),
     "columns": ("two", "l1"),
     "proximal": ("two", "several", "l1"),
+}
+
+# Who goes on where a solver that was expected to be soonest finds that it is not.
+SUCCESSORS = {
+    "dual": "conjugate",  # q says too little of the data, or float32 weights too little of the minimum
+    "coordinate": "proximal",  # of two classes: columns are so alike that single ones move nothing
 }
 
 NARROW = 256  # columns, up to which a Hessian is worth its price with an l1 penalty
@@ -144,10 +152,17 @@ def solve(objective, solver="auto", goal=None, start=None):
     """
     goal = Goal() if goal is None else goal
     with one_thread(goal.n_threads > 1 or objective.X.shape[1] < BLAS_PAYS):
-        name = choose(objective, goal) if solver == "auto" else solver
-        solution = import_module(f".{name}", __package__).solve(objective, goal, start)
-        if solver == "auto" and name == "dual" and "lowered any further" in solution.stop_reason:
-            # slower than expected, or beyond what its float32 weights can tell
-            start = solution.coef, solution.intercept
-            solution = import_module(".conjugate", __package__).solve(objective, goal, start)
-    return solution
+        if solver != "auto":
+            return _solve(solver, objective, goal, start)
+        name = choose(objective, goal)
+        began = time.perf_counter()
+        solution = _solve(name, objective, replace(goal, patient=name not in SUCCESSORS), start)
+        if not solution.gave_way or solution.failure is not None:
+            return solution
+        if goal.max_time is not None:
+            goal = replace(goal, max_time=max(0.0, goal.max_time - (time.perf_counter() - began)))
+        return _solve(SUCCESSORS[name], objective, goal, (solution.coef, solution.intercept))
+
+
+def _solve(name, objective, goal, start):
+    return import_module(f".{name}", __package__).solve(objective, goal, start)

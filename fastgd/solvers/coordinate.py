@@ -59,6 +59,7 @@ SCALES, LOOSE = (
     1e-3,
 )  # how finely the scale of a dual point is searched, if the gap is above this share
 NEWTON_STEPS = 30  # on one working set
+CRAWL = 0.5  # share of the gap that so many steps must gain, or another solver is sooner there
 
 
 def solve(objective, goal, start=None):
@@ -725,6 +726,7 @@ class Search:
         z = self.all.predict(self.w) if self.w.any() else np.zeros(n)
         self.b = self.loss.best_intercept(z, 0.0 if start is None else float(start[1]))
         self.z = z + self.b
+        self.crawls = False  # where columns are so alike that single coordinates move nothing
 
     def penalty(self, w):
         return self.l1 * float(np.abs(w).sum()) + 0.5 * self.l2 * float(w @ w)
@@ -764,6 +766,9 @@ class Search:
             if len(chosen) == len(g) and share == INNER:
                 inner = 0.5 * limit
             if self.work_on(chosen, g, v, loss, inner, progress):
+                return
+            if self.crawls and not self.goal.patient:
+                progress.give_way()
                 return
             size = max(size, 2 * int(np.count_nonzero(self.w)))
 
@@ -819,6 +824,9 @@ class Search:
                 stop = progress.add(partial(_as_answer, full, self.b), value, "gap", left)
             if stop or not progress.left or progress.over():
                 break
+        else:
+            gained = self.known[0] - (loss + self.penalty(w))
+            self.crawls = self.loss.steps > 1 and gained < CRAWL * self.known[1]
         self.w = np.zeros(len(self.w))
         self.w[chosen] = w
         return stop

@@ -196,4 +196,5 @@ def _ascend(ascent, goal, progress):
             return
         if hopeless:
             progress.stalled()
+            progress.gave_way = not progress.converged
             return

@@ -10,7 +10,9 @@ A point has `theta`, `objective`, `gradient`, `moved(theta)`, `line_to(following
 `gap()`, nearly a bound on the suboptimality, which `proven_gap()` makes a bound at the cost of a pass. A
 metric has `refresh(point)`, `inverse(vector)` and `cost` (of a refresh, in passes). The estimate of the
 suboptimality is the Newton decrement in the corrected metric, or what the next step gains if gains go on
-to fall as they did.
+to fall as they did. A metric with `faded(point)` is asked, before an estimate ends a run, how much the
+curvature of each parameter has fallen: where rows of a rare feature are settled by now, an old metric
+would hide what is left to gain.
 """
 
 import numpy as np
@@ -50,6 +52,15 @@ class Pairs:
             return False
         self.forget()
         return True
+
+    def outdated(self, point, most):
+        """Whether the decrement exceeds `most`, once the metric has the curvatures of this point."""
+        faded = getattr(self.metric, "faded", None)
+        ratio = None if faded is None or self.age == 0 else faded(point)
+        if ratio is None:
+            return False
+        g = point.gradient / np.sqrt(ratio)
+        return -0.5 * float(g @ self.direction(g)) > most
 
     def direction(self, g):
         """Minus the inverse of the corrected metric times g."""
@@ -96,6 +107,12 @@ def descend(point, metric, goal, progress):
         kind, value = certified(
             point, estimated(gains, correction * decrement, pairs.age), goal, progress
         )
+        target = goal.tol * max(abs(point.objective), progress.floor)
+        if kind == "estimate" and value <= target and pairs.outdated(point, target):
+            pairs.refresh(point)
+            step = pairs.direction(point.gradient)
+            decrement = -0.5 * float(point.gradient @ step)
+            value = estimated(gains, correction * decrement, pairs.age)
         if progress.add(point.answer, point.objective, kind, value, started):
             return
         started = True

@@ -203,13 +203,15 @@ class HessianMetric:
     point : Point
         Where it is made first.
     goal : Goal
+    precise : bool, default=False
+        Whether dense rows are multiplied in float64 whatever the goal.
     """
 
-    def __init__(self, point, goal):
+    def __init__(self, point, goal, precise=False):
         self.design = point.design
         self.rng = np.random.default_rng(goal.random_state)
         self.penalty = point.l2 * self.design.scale**2
-        self.tol, self.precise = goal.tol, goal.tol < PRECISE_BELOW
+        self.tol, self.precise = goal.tol, precise or goal.tol < PRECISE_BELOW
         self.share = self._first_share()
         self.refresh(point)
 

@@ -55,7 +55,14 @@ def solve(objective, goal, start=None):
 
 
 class Matrix(HessianMetric):
-    """The Hessian of the smooth part, in the coordinates of a design."""
+    """The Hessian of the smooth part, in the coordinates of a design.
+
+    In float64: without an l2 penalty, directions along which X hardly varies are bounded by its
+    smallest eigenvalues alone, and in float32 these are rounding.
+    """
+
+    def __init__(self, point, goal):
+        super().__init__(point, goal, precise=True)
 
     @property
     def cost(self):

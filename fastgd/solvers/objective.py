@@ -84,6 +84,8 @@ class Goal:
     verbose : int
     on_iteration : callable, or None
         ``on_iteration(history, coef, intercept)`` after each iteration; True ends the fit.
+    patient : bool
+        Whether a solver goes on where its steps gain so little that it should give way to another one.
     """
 
     tol: float = 1e-4
@@ -94,6 +96,7 @@ class Goal:
     shuffle: bool = False
     verbose: int = 0
     on_iteration: Callable | None = None
+    patient: bool = True
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,8 @@ class Solution:
         "objective", "certificate" (relative) and "seconds".
     failure : BaseException, or None
         What ended the solver early: the point is valid, and the caller raises it again once it is stored.
+    gave_way : bool
+        Whether it ended so that another solver goes on from its point.
     """
 
     coef: np.ndarray
@@ -148,3 +153,4 @@ class Solution:
     solver: str
     history: dict = field(default_factory=dict)
     failure: BaseException | None = None
+    gave_way: bool = False

@@ -37,7 +37,7 @@ class Progress:
         self.point, self.objective, self.certificate = None, np.inf, None
         self.first = self.floor = 0.0
         self.converged, self.reason, self.failure = False, "", None
-        self.stuck = False
+        self.stuck = self.gave_way = False
 
     @property
     def n_iter(self):
@@ -101,6 +101,11 @@ class Progress:
                 " weights."
             )
 
+    def give_way(self):
+        """Another solver will get further from here."""
+        self.gave_way = True
+        self.reason = "The steps gain next to nothing."
+
     def go_on(self):
         """Take a stop back."""
         self.converged, self.reason, self.stuck = False, "", False
@@ -131,4 +136,5 @@ class Progress:
             solver=self.solver,
             history=self.history(),
             failure=self.failure,
+            gave_way=self.gave_way,
         )

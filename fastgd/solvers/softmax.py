@@ -166,6 +166,13 @@ class Softmax:
         theta = theta.reshape(self.classes, -1)
         return (theta - theta.mean(axis=0)).ravel()
 
+    def penalty(self):
+        """On the diagonal: l2, and a little on the intercepts, which a constant can be added to."""
+        penalty = np.empty((self.classes, self.design.d + 1))
+        penalty[:, :-1] = self.l2 * self.design.scale**2
+        penalty[:, -1] = 1e-6 if self.objective.fit_intercept else 1.0
+        return penalty.ravel()
+
     def slopes(self, z):
         """Mean loss and weighted residuals of raw predictions."""
         r = z.copy()
@@ -255,6 +262,19 @@ class Line:
         return Point(model, theta, (loss, model._gradient(r), z))
 
 
+def curvatures(point):
+    """The diagonal of the Hessian of the losses at a point, of shape (classes * (d + 1),)."""
+    model, design = point.model, point.model.design
+    p = model.probabilities(point.z).astype(np.float64)
+    s = np.full(design.n, 1.0) if model.objective.weight is None else model.objective.weight
+    h = p * (1 - p) * (s / model.objective.total)
+    diagonal = np.empty((model.classes, design.d + 1))
+    for k in range(model.classes):
+        diagonal[k, :-1] = design.hessian_diagonal(h[k])
+    diagonal[:, -1] = h.sum(axis=1)
+    return diagonal.ravel()
+
+
 class FullMetric:
     """The Cholesky factor of the whole Hessian, from the first refresh on.
 
@@ -283,9 +303,16 @@ class FullMetric:
         if not model.objective.fit_intercept:
             H[:, d] = 0.0
             H[:, :, :, d] = 0.0
-        flat.flat[:: model.size + 1] += self._penalty()
+        flat.flat[:: model.size + 1] += self.model.penalty()
+        self.diagonal = np.maximum(flat.diagonal(), np.finfo(np.float64).tiny)
         self.factor = factor(flat)
         return True
+
+    def faded(self, point):
+        """The curvature of each parameter at a point over that in the metric, at most 1."""
+        if self.factor is None:
+            return None
+        return np.minimum((curvatures(point) + self.model.penalty()) / self.diagonal, 1.0)
 
     def _outer(self, p, s):
         """sum_i s_i (p_i x x_i) (p_i x x_i)' over the pairs of class and column."""
@@ -314,14 +341,6 @@ class FullMetric:
 
         design.add_halves(total, share, design.n, design.n * model.size)
         return total
-
-    def _penalty(self):
-        """On the diagonal: l2, and a little on the intercepts, which a constant can be added to."""
-        model = self.model
-        penalty = np.empty((model.classes, model.design.d + 1))
-        penalty[:, :-1] = model.l2 * model.design.scale**2
-        penalty[:, -1] = 1e-6 if model.objective.fit_intercept else 1.0
-        return penalty.ravel()
 
     def inverse(self, g):
         if self.factor is None:
@@ -391,16 +410,8 @@ class DiagonalMetric:
         self.refresh(point)
 
     def refresh(self, point):
-        model, design = self.model, self.model.design
-        p = model.probabilities(point.z).astype(np.float64)
-        s = np.full(design.n, 1.0) if model.objective.weight is None else model.objective.weight
-        h = p * (1 - p) * (s / model.objective.total)
-        self.diagonal = np.empty((model.classes, design.d + 1))
-        for k in range(model.classes):
-            self.diagonal[k, :-1] = design.hessian_diagonal(h[k]) + model.l2 * design.scale**2
-        self.diagonal[:, -1] = h.sum(axis=1)
+        self.diagonal = curvatures(point) + self.model.penalty()
         self.diagonal[self.diagonal <= 0] = 1.0
-        self.diagonal = self.diagonal.ravel()
         return True
 
     def inverse(self, g):
