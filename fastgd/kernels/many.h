@@ -328,22 +328,25 @@ FASTGD_INLINE void many_correct(const Models *s, W *FASTGD_RESTRICT p, const W *
 /* A row's losses into loss_sum and product, and their gradients in place of the targets y; p = x W. In batches
  * (WEIGHED) losses count by the row's weight. A loop of its own: its long chains overlap from lane to lane only while
  * the loop is short. Not inlined: compilers vectorise it only where they see it alone. */
+template <typename Loss, typename W> struct Precision { typedef double T; };
+template <typename Loss> struct Precision<Loss, float> { typedef typename Loss::Single T; };
 template <typename Loss, bool WEIGHED, typename W> FASTGD_NOINLINE void many_gradients_as(const Models *s, const W *p) {
+    typedef typename Precision<Loss, W>::T T;
     double *FASTGD_RESTRICT y = s->y, *FASTGD_RESTRICT losses = s->loss_sum, *FASTGD_RESTRICT products = s->product;
     const double *FASTGD_RESTRICT scale = s->scale, *FASTGD_RESTRICT intercept = s->intercept;
     const double *FASTGD_RESTRICT parameter = s->parameter, *FASTGD_RESTRICT weight = s->weight;
     FASTGD_SIMD
     for (idx m = 0; m < s->width; m++) {
         const double raw = scale[m] * (double)p[m] + intercept[m];
-        double value, product, slope;
-        Loss::both(y[m], raw, parameter[m], &value, &product, &slope);
+        T value, product, slope;
+        Loss::both((T)y[m], (T)raw, (T)parameter[m], &value, &product, &slope);
         if (WEIGHED) {
             losses[m] += weight[m] * Loss::value(y[m], raw, parameter[m]);
         } else {
             losses[m] += value;
             products[m] *= product;
         }
-        y[m] = clip(slope / product);
+        y[m] = Loss::clipped(slope / product);
     }
 }
 
@@ -362,7 +365,7 @@ template <bool WEIGHED, typename W> FASTGD_NOINLINE void many_softmax(const Mode
         for (idx c = 1; c < classes; c++) largest = raw[c] > largest ? raw[c] : largest;
         FASTGD_SIMD_SUM(sum)
         for (idx c = 0; c < classes; c++) {
-            raw[c] = exp_(raw[c] - largest);
+            raw[c] = exp_down((W)(raw[c] - largest));
             sum += raw[c];
         }
         const double inverse = 1 / sum;
