@@ -2,6 +2,7 @@
 
 cdef enum:
     PADDING = 16               # elements; buffers are read and written in whole vectors
+    NOTES = 4096               # steps of an l1 penalty on CSR, at least, that notes are taken of
     SHORT_ROW = 512            # bytes up to which the pipelined loop is the faster one
 
 cdef bint fewer(Buffer buffer, idx size):
@@ -40,6 +41,7 @@ cdef class Descent:
     cdef void *g               # gradient of a batch
     cdef double *pulls         # of the rows of a CSR batch
     cdef idx pulls_size
+    cdef Truncation truncation # of an l1 penalty on CSR
     cdef void *block           # converted integer rows, their targets and weights
     cdef void *block_y
     cdef void *block_weight
@@ -48,6 +50,7 @@ cdef class Descent:
         self.z = self.s = self.g = self.block = self.block_y = self.block_weight = NULL
         self.pulls = NULL
         self.pulls_size = 0
+        memset(&self.truncation, 0, sizeof(Truncation))
 
     def __init__(self, Rows rows, y, weight, w, previous, q=None, last=None, average=None, Updates updates=None, *,
                  bint double_w, dict recipe):
@@ -98,6 +101,10 @@ cdef class Descent:
         if rows.sparse:
             self.z = take((rows.longest + PADDING) * size)
             self.s = take((rows.longest + PADDING) * size)
+            if q is not None:
+                self.truncation.room = min(rows.n, max(<idx> NOTES, rows.d // 4))
+                self.truncation.taken = <Taken *> take((self.truncation.room + 1) * sizeof(Taken))
+                self.truncation.charged = <Charged *> take((self.truncation.room + 1) * sizeof(Charged))
         elif rows.convert != NULL:
             self.block = take(BLOCK * rows.d * (4 if rows.float32 else 8))
             self.block_y = take(BLOCK * size)
@@ -108,6 +115,8 @@ cdef class Descent:
         free(self.s)
         free(self.g)
         free(self.pulls)
+        free(self.truncation.taken)
+        free(self.truncation.charged)
         free(self.block)
         free(self.block_y)
         free(self.block_weight)
@@ -322,7 +331,8 @@ cdef void csr_segment(Descent self, const X *x, const W *y, const W *weight, W *
     elif q == NULL:
         csr_batches(m, r, x, indptr, col, y, weight, w, average, z, self.pulls, d, order, n, batch, rates, stride)
     elif batch == 1:
-        csr_rows_l1(m, r, x, indptr, col, y, weight, w, q, last, average, z, s, d, order, n, rates, stride)
+        csr_rows_l1(m, r, x, indptr, col, y, weight, w, q, last, average, z, s, &self.truncation, d, order, n, rates,
+                    stride)
     else:
-        csr_batches_l1(m, r, x, indptr, col, y, weight, w, q, last, average, z, s, self.pulls, d, order, n, batch,
-                       rates, stride)
+        csr_batches_l1(m, r, x, indptr, col, y, weight, w, q, last, average, z, s, self.pulls, &self.truncation, d,
+                       order, n, batch, rates, stride)

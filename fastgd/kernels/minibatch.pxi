@@ -180,22 +180,21 @@ cdef void csr_batches(Model *m, const Recipe *r, const X *x, const I *indptr, co
 
 
 cdef void csr_batches_l1(Model *m, const Recipe *r, const X *x, const I *indptr, const I *col, const W *y,
-                         const W *weight, W *w, W *q, W *last, W *average, W *z, W *v, double *c, idx d,
-                         const int32_t *order, idx n, idx size, const double *rates, idx stride) noexcept nogil:
+                         const W *weight, W *w, W *q, W *last, W *average, W *z, W *v, double *c,
+                         Truncation *t, idx d, const int32_t *order, idx n, idx size, const double *rates,
+                         idx stride) noexcept nogil:
     """CSR with an l1 penalty, truncated when read (see Truncation); buffers as in `csr_batches`."""
     cdef idx done = 0, batches = (n + size - 1) // size
     cdef idx i, j, k, first, batch, part, at, count, begin, nnz
     cdef double total, rate
     cdef Batch b
     cdef Steps s
-    cdef Truncation t
-    memset(&t, 0, sizeof(Truncation))
     t.u = m.u
-    t.l1_over_l2 = r.l1 / r.l2 if r.l2 > 0 else 0
-    csr_start(&t, w, last, d)
+    csr_start(t, w, last, d)
     while done < batches:
         plan_steps(m, r, &s, batches - done, rates + done * stride, stride)
         for k in range(s.n):
+            csr_make_room(t, m, r, s.scale[k], w, q, last, d)
             first = (done + k) * size
             batch = min(size, n - first)
             total = 0
@@ -206,34 +205,37 @@ cdef void csr_batches_l1(Model *m, const Recipe *r, const X *x, const I *indptr,
                 for j in range(count):
                     i = row(order, first + at + j, n)
                     begin, nnz = indptr[i], indptr[i + 1] - indptr[i]
-                    csr_late(col + begin, nnz, w, q, last, z, v, &t)
-                    csr_put(col + begin, nnz, <const W *> z, <const W *> v, w, q, last, &t)
+                    csr_late(col + begin, nnz, w, q, last, z, v, t)
+                    csr_put(col + begin, nnz, <const W *> z, <const W *> v, w, q, last, t)
                     dot(x + begin, x + begin, <const W *> z, nnz, &b.p[j], &b.xx[j])
                 total += pulls(m, r, &b, count, s.scale[k])
                 memcpy(c + at, b.c, count * sizeof(double))
-            csr_correct(&t, m, r, s.scale[k], size, size)
+            csr_correct(t, m, r, s.scale[k])
             m.penalty_sum += batch * penalty(r, m.sq, m.l1, m.intercept)
+            note_charge(t, s.scale[k], batch)
             rate = batch_rate(m, r, &s, k, total, batch)
             if s.faded and k == 0:
-                csr_bring_up(&t, w, q, last, d)
+                csr_bring_up(t, w, q, last, d)
+                csr_correct(t, m, r, s.faded_scale)
                 fade(m, &s, w, average, d)
-                csr_start(&t, w, last, d)
+                csr_start(t, w, last, d)
             # every row's gradient first, then the penalty once on what they touched
             for j in range(batch):
                 i = row(order, first + j, n)
                 begin, nnz = indptr[i], indptr[i + 1] - indptr[i]
-                csr_add(x + begin, col + begin, nnz, rate * c[j], w, &t)
+                csr_add(x + begin, col + begin, nnz, rate * c[j], w, t)
                 if average != NULL and s.average_a[k] != 0:
                     csr_axpy(x + begin, col + begin, nnz, -s.average_a[k] * rate * c[j], average)
             m.l1 = s.scale[k + 1] * t.l1
             m.sq = s.scale[k + 1] * s.scale[k + 1] * t.sq
-            csr_penalise(&t, r, &s, k)
-            advance(&t)
+            t.seen_U = t.U
+            csr_penalise(t, r, &s, k)
+            advance(t)
             for j in range(batch):
                 i = row(order, first + j, n)
                 begin, nnz = indptr[i], indptr[i + 1] - indptr[i]
-                csr_truncate(col + begin, nnz, w, q, last, &t)
+                csr_truncate(col + begin, nnz, w, q, last, t)
         done += s.n
         end_steps(m, r, &s, s.n)
-    csr_bring_up(&t, w, q, last, d)
-    csr_correct(&t, m, r, m.scale, size, batch)
+    csr_bring_up(t, w, q, last, d)
+    csr_correct(t, m, r, m.scale)

@@ -708,36 +708,83 @@ template <typename X, typename I> inline void csr_outer(const X *x, const I *col
 }
 
 /* The l1 penalty on CSR. The truncation acts on every weight at every step; here a weight is brought
- * up to date when its column is next read (`csr_late`), which gives the same weights: while a weight
- * stays away from zero, it has moved by the sum of the steps' penalties, and once at zero it stays
- * there. With a scale (elastic net) that sum is U = sum of eta_k l1 / scale_k = (1 / scale - 1) l1 / l2,
- * so that the scale at the moment when a weight reached zero, and with it the step and the penalty paid
- * until then, follow from U (exactly for a constant learning rate, else up to the rate's change).
+ * up to date when its column is next read (`csr_late`): while it stays away from zero, it has moved by the
+ * sum of the steps' penalties, and once at zero it stays there. Below the scale of the weights (elastic
+ * net) that sum is U = sum of eta_k l1 / scale_k, of which each step leaves a note (`Taken`). So the step at
+ * which a weight reached zero is found, and with it the penalty paid until then.
  *
  * Norms of the weights cannot be summed over all columns at each row. They are kept for the weights
  * as if all of them moved on (`l1`, `sq` over `active` weights), and corrected when a weight turns out
- * to have stopped at zero in the meantime: where it would be by now is `over` beyond zero, and it was
- * over - step, over - 2 step ... at the steps before. */
+ * to have stopped at zero in the meantime: with V = U - U(zero) it is then thought to be V beyond zero.
+ * What earlier steps were charged for that follows from running sums over the charges (`Charged`), since
+ * sum of scale V and of scale^2 V^2 are polynomials in U(zero). */
+struct Taken {
+    double U, u, scale; /* after a step */
+};
+struct Charged {
+    double U;                           /* at the norms that a step was charged for */
+    double scale, scale_U;              /* sums, over the charges so far, of rows x these */
+    double square, square_U, square_UU; /* the same of the scale's square */
+};
 struct Truncation {
     double u, U, step;       /* penalty so far; the same over the scale; share of the last step in U */
-    double charge;           /* penalty of the last step */
     double scale, inverse;   /* of the weights; 1 / scale */
-    double l1_over_l2;       /* elastic net */
-    double factor, decay;    /* of the scale in the last step, and minus its logarithm */
     double active, l1, sq;   /* virtual norms, without scale */
-    double seen_l1, seen_sq; /* norms after the last step, before its truncation */
-    double late_l1, late_sq; /* out: what the sums of past norms were short of, without scale */
-    double over_l1, over_sq; /* out: the same of the norms after the last step */
-    double near_l1, near_sq; /* out: the share of late_l1, late_sq that the last step's sum has */
+    double seen_U;           /* U at the norms of the last step that moved, before its truncation, ... */
+    double seen_l1, seen_sq; /* ... and these norms */
+    double late_l1, late_sq; /* out: what the sums of past norms were short of */
+    double over_l1, over_sq; /* out: the same of the norms not yet charged, without scale */
+    Taken *taken;            /* steps + 1 of them, from where all weights were up to date */
+    Charged *charged;        /* charges + 1 of them */
+    idx steps, charges, room;
 };
 
-/* Penalty that a weight of size `size`, up to date at U = last, had paid when it reached zero. */
-template <typename W> FASTGD_INLINE W paid_at_zero(const Truncation *t, double size, double last) {
-    const double stopped = 1 / (1 + (last + size) / t->l1_over_l2); /* scale at that moment */
-    const double steps = floor(log(stopped / t->scale) / t->decay);
-    const double scale = t->scale * exp(steps * t->decay);
-    const double before = (t->factor / scale - 1) * t->l1_over_l2; /* U one step earlier */
-    return (W)(t->u - (steps + 1) * t->charge + scale * (size - (before - last)));
+/* All weights are up to date: notes begin anew. */
+FASTGD_INLINE void forget(Truncation *t) {
+    t->U = t->seen_U = 0;
+    t->steps = t->charges = 0;
+    t->taken[0].U = 0;
+    t->taken[0].u = t->u;
+    memset(t->charged, 0, sizeof(Charged));
+}
+
+/* The norms at seen_U are charged to `rows` rows, with the weights' scale. */
+FASTGD_INLINE void note_charge(Truncation *t, double scale, double rows) {
+    const Charged *before = t->charged + t->charges++;
+    Charged *now = t->charged + t->charges;
+    const double U = t->seen_U, once = rows * scale, twice = once * scale;
+    now->U = U;
+    now->scale = before->scale + once;
+    now->scale_U = before->scale_U + once * U;
+    now->square = before->square + twice;
+    now->square_U = before->square_U + twice * U;
+    now->square_UU = before->square_UU + twice * U * U;
+}
+
+/* A step of the penalty is taken: u, U and scale are those after it. */
+FASTGD_INLINE void note_step(Truncation *t) {
+    Taken *now = t->taken + ++t->steps;
+    now->U = t->U;
+    now->u = t->u;
+    now->scale = t->scale;
+}
+
+/* The first of notes[1 ... n] whose U is at least U; n if none is, but for rounding. */
+template <typename Note> FASTGD_INLINE idx first_at(const Note *notes, idx n, double U) {
+    idx low = 1, high = n;
+    while (low < high) {
+        const idx middle = (low + high) / 2;
+        if (notes[middle].U >= U) high = middle;
+        else low = middle + 1;
+    }
+    return high;
+}
+
+/* Penalty that a weight had paid when it reached zero, at U = zero. */
+FASTGD_INLINE double paid_at_zero(const Truncation *t, double zero) {
+    const idx k = first_at(t->taken, t->steps, zero);
+    const Taken *before = t->taken + k - 1;
+    return before->u + t->taken[k].scale * (zero - before->U);
 }
 
 /* A row has weights that stopped at zero since they were last read: correct penalties and norms. */
@@ -746,20 +793,17 @@ inline void csr_stopped(const I *col, idx nnz, const W *w, const W *q, const W *
     for (idx k = 0; k < nnz; k++) {
         const double zk = w[col[k]], sign = zk < 0 ? -1 : 1, size = sign * zk;
         const double v = size - (last ? (double)(W)t->U - last[col[k]] : (double)(W)t->u + sign * q[col[k]]);
-        if (zk == 0 || v > 0) continue;
-        if (last) r[k] = (W)-sign * paid_at_zero<W>(t, size, last[col[k]]);
-        if (!(t->step > 0)) continue;
-        const double now = -v / t->step - 1, m = now - 1, n = ceil(m > 0 ? m : 0);
-        if (now > 0) {
-            t->over_l1 += now * t->step;
-            t->over_sq -= now * now * t->step * t->step;
-        }
-        if (m > 0) {
-            t->near_l1 += m * t->step;
-            t->near_sq -= m * m * t->step * t->step;
-        }
-        t->late_l1 += t->step * n * (m - (n - 1) / 2);
-        t->late_sq -= t->step * t->step * n * (m * m - m * (n - 1) + (n - 1) * (2 * n - 1) / 6);
+        if (zk == 0 || v > 0 || t->steps == 0) continue;
+        const double zero = t->U + v, now = t->seen_U - zero;
+        if (last) r[k] = (W)(-sign * paid_at_zero(t, zero));
+        if (!(now > 0)) continue; /* too late to have been seen beyond zero */
+        t->over_l1 += now;
+        t->over_sq -= now * now;
+        if (t->charges == 0 || !(t->charged[t->charges].U > zero)) continue;
+        const Charged *all = t->charged + t->charges, *none = t->charged + first_at(t->charged, t->charges, zero) - 1;
+        t->late_l1 += (all->scale_U - none->scale_U) - zero * (all->scale - none->scale);
+        t->late_sq -= (all->square_UU - none->square_UU) - 2 * zero * (all->square_U - none->square_U)
+                      + zero * zero * (all->square - none->square);
     }
 }
 

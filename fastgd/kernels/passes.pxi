@@ -26,9 +26,18 @@ cdef extern from "passes.h" namespace "fastgd" nogil:
         double l1
         double sq
 
+    cdef struct Taken:
+        pass
+
+    cdef struct Charged:
+        pass
+
     cdef struct Truncation:
-        double u, U, step, charge, scale, inverse, l1_over_l2, factor, decay
-        double active, l1, sq, seen_l1, seen_sq, late_l1, late_sq, over_l1, over_sq, near_l1, near_sq
+        double u, U, step, scale, inverse
+        double active, l1, sq, seen_U, seen_l1, seen_sq, late_l1, late_sq, over_l1, over_sq
+        Taken *taken
+        Charged *charged
+        idx steps, charges, room
 
     cdef struct Norms:
         double l1, sq, active, moved
@@ -63,6 +72,9 @@ cdef extern from "passes.h" namespace "fastgd" nogil:
     void csr_add[T, V, J](const T *x, const J *col, idx nnz, double c, V *w, Truncation *t)
     void csr_truncate[V, J](const J *col, idx nnz, V *w, V *q, V *last, Truncation *t)
     void advance(Truncation *t)
+    void forget(Truncation *t)
+    void note_charge(Truncation *t, double scale, double rows)
+    void note_step(Truncation *t)
 
     void rescale[V](V *w, idx d, double scale)
     void settle_average[V](const V *w, V *average, idx d, double a, double b)

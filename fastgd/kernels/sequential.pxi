@@ -147,14 +147,13 @@ cdef void csr_bring_up(Truncation *t, W *w, W *q, W *last, idx d) noexcept nogil
 
 
 cdef void csr_start(Truncation *t, W *w, W *last, idx d) noexcept nogil:
-    """All weights are up to date and the scale is one: count the norms anew."""
+    """All weights are up to date: count the norms anew, and forget how they came about."""
     cdef W *none = NULL
     cdef Norms now = norms(<const W *> w, <const W *> none, d)
     cdef idx j
-    t.U = 0
-    t.scale = t.inverse = 1
     t.l1, t.sq, t.active = now.l1, now.sq, now.active
     t.seen_l1, t.seen_sq = now.l1, now.sq
+    forget(t)
     if last != NULL:
         for j in range(d):
             last[j] = 0
@@ -164,55 +163,55 @@ cdef inline void csr_penalise(Truncation *t, const Recipe *r, const Steps *s, id
     """Step k's share of the penalty."""
     t.u = s.u[k]
     t.scale, t.inverse = s.scale[k + 1], s.inverse[k]
-    t.charge = r.l1 * s.eta[k]
-    t.step = t.charge * t.inverse
+    t.step = r.l1 * s.eta[k] * t.inverse
     t.U += t.step
-    if r.l2 != 0 and t.factor != 1 - r.l2 * s.eta[k]:
-        t.factor = 1 - r.l2 * s.eta[k]
-        t.decay = -log1p(-r.l2 * s.eta[k]) if t.factor > 0 else 1
+    note_step(t)
 
 
-cdef inline void csr_correct(Truncation *t, Model *m, const Recipe *r, double scale, idx rows,
-                             idx latest) noexcept nogil:
-    """Norms, and the sums of past norms, were short of weights stopped at zero.
-
-    The sums took `rows` rows a step, `latest` rows in the last one; scale is that of the weights now.
-    """
-    if t.late_l1 == 0 and t.over_l1 == 0:
+cdef inline void csr_correct(Truncation *t, Model *m, const Recipe *r, double scale) noexcept nogil:
+    """Norms, and the sums of past norms, were short of weights stopped at zero; scale is that of the weights now."""
+    if t.over_l1 == 0:
         return
     if r.rule == GRADIENT:
-        m.penalty_sum += scale * r.l1 * (rows * t.late_l1 + (latest - rows) * t.near_l1)
-        m.penalty_sum += scale * scale * 0.5 * r.l2 * (rows * t.late_sq + (latest - rows) * t.near_sq)
+        m.penalty_sum += r.l1 * t.late_l1 + 0.5 * r.l2 * t.late_sq
     m.l1 += scale * t.over_l1
     m.sq += scale * scale * t.over_sq
-    t.late_l1 = t.late_sq = t.over_l1 = t.over_sq = t.near_l1 = t.near_sq = 0
+    t.late_l1 = t.late_sq = t.over_l1 = t.over_sq = 0
+
+
+cdef inline void csr_make_room(Truncation *t, Model *m, const Recipe *r, double scale, W *w, W *q, W *last,
+                               idx d) noexcept nogil:
+    """Before a step: where there is no room for its notes, bring all weights up to date and begin anew."""
+    if t.steps == t.room or t.charges == t.room:
+        csr_bring_up(t, w, q, last, d)
+        csr_correct(t, m, r, scale)
+        csr_start(t, w, last, d)
 
 
 cdef void csr_rows_l1(Model *m, const Recipe *r, const X *x, const I *indptr, const I *col, const W *y,
-                      const W *weight, W *w, W *q, W *last, W *average, W *z, W *v, idx d, const int32_t *order,
-                      idx n, const double *rates, idx stride) noexcept nogil:
+                      const W *weight, W *w, W *q, W *last, W *average, W *z, W *v, Truncation *t, idx d,
+                      const int32_t *order, idx n, const double *rates, idx stride) noexcept nogil:
     """CSR with an l1 penalty, truncated when read (see Truncation); z and v have room for the longest row."""
-    cdef double p, xx, u
+    cdef double p, xx, u, U
     cdef idx first = 0, k, j, i, begin, nnz, far
     cdef Steps s
-    cdef Truncation t
-    memset(&t, 0, sizeof(Truncation))
     t.u = m.u
-    t.l1_over_l2 = r.l1 / r.l2 if r.l2 > 0 else 0
-    csr_start(&t, w, last, d)
+    csr_start(t, w, last, d)
     while first < n:
         begin_rows(m, r, &s, y, weight, order, first, n, rates, stride)
         for k in range(s.n):
+            csr_make_room(t, m, r, s.scale[k], w, q, last, d)
             i = row(order, first + k, n)
             begin = indptr[i]
             nnz = indptr[i + 1] - begin
             prefetch(indptr + row(order, first + k + 2 * AHEAD, n))
             far = row(order, first + k + AHEAD, n)
             prefetch_row(x + indptr[far], col + indptr[far], indptr[far + 1] - indptr[far])
-            csr_late(col + begin, nnz, w, q, last, z, v, &t)
-            csr_correct(&t, m, r, s.scale[k], 1, 1)
+            csr_late(col + begin, nnz, w, q, last, z, v, t)
+            csr_correct(t, m, r, s.scale[k])
             dot(x + begin, x + begin, <const W *> z, nnz, &p, &xx)
             charge(m, r, &s, k)
+            note_charge(t, s.scale[k], 1)
             u = step(m, r, &s, k, s.scale[k] * p + m.intercept, xx)
             if s.faded and k == 0:
                 for j in range(nnz):
@@ -221,27 +220,30 @@ cdef void csr_rows_l1(Model *m, const Recipe *r, const X *x, const I *indptr, co
                     if last != NULL:
                         last[col[begin + j]] = <W> t.U
                     z[j] = <W> (z[j] * s.faded_scale)
-                csr_bring_up(&t, w, q, last, d)
+                csr_bring_up(t, w, q, last, d)
+                csr_correct(t, m, r, s.faded_scale)
                 fade(m, &s, w, average, d)
-                csr_start(&t, w, last, d)
+                csr_start(t, w, last, d)
                 for j in range(nnz):      # they are in hand, as if `csr_late` had just read them
                     t.active -= z[j] != 0
                     t.l1 -= fabs(z[j])
                     t.sq -= <double> z[j] * z[j]
+            U = t.U
             if s.skipped:
                 t.step = 0
             else:
-                csr_penalise(&t, r, &s, k)
-            csr_truncated_step(x + begin, col + begin, nnz, u, z, v, w, q, last, &t)
+                csr_penalise(t, r, &s, k)
+            csr_truncated_step(x + begin, col + begin, nnz, u, z, v, w, q, last, t)
             if u != 0:
+                t.seen_U = U
                 m.l1 = s.scale[k + 1] * t.seen_l1
                 m.sq = s.scale[k + 1] * s.scale[k + 1] * t.seen_sq
-            advance(&t)
+            advance(t)
             if average != NULL and s.average_a[k] * u != 0:
                 csr_axpy(x + begin, col + begin, nnz, -s.average_a[k] * u, average)
             if s.skipped:
                 break
         first += s.n
         end_rows(m, r, &s)
-    csr_bring_up(&t, w, q, last, d)
-    csr_correct(&t, m, r, m.scale, 1, 1)
+    csr_bring_up(t, w, q, last, d)
+    csr_correct(t, m, r, m.scale)
