@@ -8,11 +8,12 @@ reads X.
 """
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import NotFittedError
 
-from fastgd import SGDClassifier, SGDOneClassSVM, SGDRegressor
+from fastgd import LogisticRegression, Ridge, SGDClassifier, SGDOneClassSVM, SGDRegressor
 
 ALL = [SGDClassifier, SGDRegressor, SGDOneClassSVM]
 NAN, INF = float("nan"), float("inf")
@@ -441,3 +442,29 @@ def test_a_refused_fit_leaves_the_model_alone(X, y):
     before = model.coef_.copy()
     refuses("NaN", model.partial_fit, broken(X, (0, 0), NAN), y)
     np.testing.assert_array_equal(model.coef_, before)
+
+
+@pytest.mark.parametrize("klass", [SGDClassifier, LogisticRegression])
+def test_text_and_labels_without_an_order_are_named(klass):
+    X, y = np.zeros((6, 2)), np.arange(6) % 2
+    frame = pd.DataFrame({"area": [1.0] * 6, "town": ["Rome"] * 6})
+    with pytest.raises(ValueError, match=r"'Rome'\. X has values that are no numbers, in column 'town'"):
+        klass().fit(frame, y)
+    with pytest.raises(ValueError, match="no numbers, in column 1"):
+        klass().fit(frame.to_numpy(), y)
+    for labels, kinds in (([1, "a"] * 3, "int and str"), ([None] * 6, "NoneType")):
+        with pytest.raises(TypeError, match=f"no order among each other: they are of type {kinds}"):
+            klass().fit(X, np.array(labels, dtype=object))
+
+
+@pytest.mark.parametrize("klass", [SGDRegressor, Ridge])
+def test_labels_for_a_regressor_are_refused(klass):
+    with pytest.raises(
+        ValueError, match=r"could not convert string to float.*y has values that are no numbers"
+    ):
+        klass().fit(np.zeros((4, 2)), ["a"] * 4)
+
+
+def test_a_batch_is_no_bool():
+    with pytest.raises(ValueError, match="batch_size=True is no number of rows"):
+        SGDClassifier(batch_size=True).fit(np.eye(4), [0, 1, 0, 1])
