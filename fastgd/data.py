@@ -24,6 +24,7 @@ __all__ = [
     "make_rows",
     "padded",
     "raw_scores",
+    "refuse_broken",
     "refuse_weightless",
     "validated",
     "validated_for_prediction",
@@ -134,6 +135,11 @@ def validated(estimator, X, y=NO_TARGETS, *, reset, y_numeric=False, any_order=F
         "order": None if any_order else "C",
         "reset": reset,
     }
+    if getattr(getattr(X, "dtype", None), "kind", None) in ("m", "M"):
+        raise ValueError(
+            f"X holds dates or durations ({X.dtype}). Make numbers of them first, for example by "
+            "X.astype('int64'), or features such as the day of the week."
+        )
     with no_text(X, y if y_numeric else NO_TARGETS):
         if alone:
             X = validate_data(estimator, X, **settings)
@@ -324,6 +330,11 @@ def raw_scores(X, coef, intercept):
     -------
     ndarray of shape (n_samples, n_models)
     """
+    with np.errstate(over="ignore", invalid="ignore"):  # of values that no training has seen
+        return _raw_scores(X, coef, intercept)
+
+
+def _raw_scores(X, coef, intercept):
     subset = isinstance(X, RowSubset)
     if not subset and (sp.issparse(X) or X.dtype.kind == "f" or sp.issparse(coef)):
         if coef.shape[0] == 1 and sp.issparse(X) and not sp.issparse(coef):
@@ -338,9 +349,9 @@ def raw_scores(X, coef, intercept):
     for start in range(0, X.shape[0], block):
         at = slice(start, start + block)
         if subset:
-            scores[at] = raw_scores(X.X[X.rows[at]], coef, intercept)
+            scores[at] = _raw_scores(X.X[X.rows[at]], coef, intercept)
         else:
-            scores[at] = raw_scores(X[at].astype(scores.dtype), coef, intercept)
+            scores[at] = _raw_scores(X[at].astype(scores.dtype), coef, intercept)
     return scores
 
 
