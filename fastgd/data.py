@@ -7,6 +7,7 @@ layouts (F-ordered, CSC, COO, data frames) are converted by scikit-learn's own v
 of the rows is an array of row numbers: for training the kernels take one, for prediction `RowSubset`.
 """
 
+from contextlib import contextmanager
 from functools import cached_property
 from math import isfinite
 
@@ -19,9 +20,11 @@ from .kernels import kernels
 
 __all__ = [
     "RowSubset",
+    "labels_in_order",
     "make_rows",
     "padded",
     "raw_scores",
+    "refuse_broken",
     "refuse_weightless",
     "validated",
     "validated_for_prediction",
@@ -132,12 +135,20 @@ def validated(estimator, X, y=NO_TARGETS, *, reset, y_numeric=False, any_order=F
         "order": None if any_order else "C",
         "reset": reset,
     }
-    if alone:
-        X = validate_data(estimator, X, **settings)
-    else:
-        shape = getattr(y, "shape", None) or np.asarray(y).shape
-        several = y_numeric and len(shape) == 2 and (shape[1] > 1 or any_order)
-        X, y = validate_data(estimator, X, y, y_numeric=y_numeric, multi_output=several, **settings)
+    if getattr(getattr(X, "dtype", None), "kind", None) in ("m", "M"):
+        raise ValueError(
+            f"X holds dates or durations ({X.dtype}). Make numbers of them first, for example by "
+            "X.astype('int64'), or features such as the day of the week."
+        )
+    with no_text(X, y if y_numeric else NO_TARGETS):
+        if alone:
+            X = validate_data(estimator, X, **settings)
+        else:
+            shape = getattr(y, "shape", None) or np.asarray(y).shape
+            several = y_numeric and len(shape) == 2 and (shape[1] > 1 or any_order)
+            X, y = validate_data(estimator, X, y, y_numeric=y_numeric, multi_output=several, **settings)
+            if y_numeric and y.dtype.kind in "US":
+                y = y.astype(np.float64)
     if sp.issparse(X):
         X = without_duplicates(X)
     elif not (X.flags.aligned and (X.flags.c_contiguous or (any_order and X.flags.f_contiguous))):
@@ -151,7 +162,55 @@ def validated_for_prediction(estimator, X):
         return X
     if sp.issparse(X):
         refuse_broken(X)
-    return validate_data(estimator, X, accept_sparse="csr", reset=False)
+    with no_text(X):
+        return validate_data(estimator, X, accept_sparse="csr", reset=False)
+
+
+@contextmanager
+def no_text(X, y=NO_TARGETS):
+    """Say where the text is that scikit-learn could not make numbers of."""
+    try:
+        yield
+    except ValueError as error:
+        if not str(error).startswith("could not convert"):
+            raise
+        if y is not NO_TARGETS and not _numbers(y):
+            where = (
+                "y has values that are no numbers, which a regressor needs. Labels are for classifiers."
+            )
+        else:
+            where = f"X has values that are no numbers{_in_columns(X)}. Encode or drop them."
+        raise ValueError(f"{error}. {where}") from None
+
+
+def _in_columns(X):
+    """The names, or numbers, of the columns with text."""
+    values = np.asarray(X, dtype=object)
+    if values.ndim != 2:
+        return ""
+    names = getattr(X, "columns", range(values.shape[1]))
+    text = [repr(name) for name, column in zip(names, values.T, strict=True) if not _numbers(column)]
+    return f", in column {', '.join(text[:5])}"
+
+
+def _numbers(values):
+    try:
+        np.asarray(values).astype(np.float64)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def labels_in_order(y, return_inverse=False):
+    """`numpy.unique` of labels, which must have an order among each other."""
+    try:
+        return np.unique(y, return_inverse=return_inverse)
+    except TypeError:
+        kinds = sorted({type(label).__name__ for label in y})
+        raise TypeError(
+            f"The labels in y have no order among each other: they are of type {' and '.join(kinds)}. "
+            "Make all of them strings, or all of them numbers."
+        ) from None
 
 
 def _sound(values, ndim, any_order=False, finite=True):
@@ -193,7 +252,12 @@ def refuse_broken(X):
         fault = 2
     elif indptr[-1] > 0:
         used = indices[: indptr[-1]]
-        fault = 0 if 0 <= used.min() <= used.max() < minor else 3
+        if used.dtype in (np.int32, np.int64) and used.flags.c_contiguous:
+            # in one pass: what is below zero becomes very large
+            inside = used.view(f"u{used.itemsize}").max() < minor
+        else:
+            inside = 0 <= used.min() <= used.max() < minor
+        fault = 0 if inside else 3
     if fault == 2:
         raise ValueError(
             f"X is not a sound {X.format.upper()} matrix: `indptr` must have {major + 1} entries, start "
@@ -266,8 +330,15 @@ def raw_scores(X, coef, intercept):
     -------
     ndarray of shape (n_samples, n_models)
     """
+    with np.errstate(over="ignore", invalid="ignore"):  # of values that no training has seen
+        return _raw_scores(X, coef, intercept)
+
+
+def _raw_scores(X, coef, intercept):
     subset = isinstance(X, RowSubset)
     if not subset and (sp.issparse(X) or X.dtype.kind == "f" or sp.issparse(coef)):
+        if coef.shape[0] == 1 and sp.issparse(X) and not sp.issparse(coef):
+            return (X @ coef[0])[:, None] + intercept  # sooner there than by a matrix of one column
         return safe_sparse_dot(X, coef.T, dense_output=True) + intercept
     if subset and coef.shape[0] == 1 and not sp.issparse(coef):
         predicted = X.predicted(coef[0])
@@ -278,9 +349,9 @@ def raw_scores(X, coef, intercept):
     for start in range(0, X.shape[0], block):
         at = slice(start, start + block)
         if subset:
-            scores[at] = raw_scores(X.X[X.rows[at]], coef, intercept)
+            scores[at] = _raw_scores(X.X[X.rows[at]], coef, intercept)
         else:
-            scores[at] = raw_scores(X[at].astype(scores.dtype), coef, intercept)
+            scores[at] = _raw_scores(X[at].astype(scores.dtype), coef, intercept)
     return scores
 
 

@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass, field
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV as _GridSearchCV
@@ -33,7 +34,7 @@ from .compat import (
     replace_executor,
     rows_of,
 )
-from .data import RowSubset, validated, validated_for_prediction
+from .data import RowSubset, refuse_broken, validated, validated_for_prediction
 from .linear_model import explained
 from .linear_model.sharing import answering, fit_together, group_key, raw_scores_together, why_not
 from .linear_model.whole import silent
@@ -49,6 +50,31 @@ ALONE = f"No other candidate agrees in {', '.join(KEY_NAMES)} and in what preced
 
 class _Sharing:
     """What both searches add; stands before scikit-learn's class among the bases."""
+
+    def fit(self, X, y=None, **params):
+        """Search, and fit the best candidate to all rows, as scikit-learn's class does.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+
+        **params : dict
+            Passed on to the estimator, the scorers and the splitter.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For a sparse matrix that is not sound, before SciPy slices it into folds; and as of the class.
+        """
+        if sp.issparse(X):
+            refuse_broken(X)
+        return super().fit(X, y, **params)
 
     def _run_search(self, evaluate_candidates, callback_ctx=None):
         self.sharing_report_ = []

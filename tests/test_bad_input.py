@@ -7,12 +7,16 @@ hand, in the ways that would make a kernel read outside its memory; they run ove
 reads X.
 """
 
+import warnings
+
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import NotFittedError
 
-from fastgd import SGDClassifier, SGDOneClassSVM, SGDRegressor
+from fastgd import LogisticRegression, Ridge, SGDClassifier, SGDOneClassSVM, SGDRegressor
+from fastgd.model_selection import GridSearchCV
 
 ALL = [SGDClassifier, SGDRegressor, SGDOneClassSVM]
 NAN, INF = float("nan"), float("inf")
@@ -441,3 +445,63 @@ def test_a_refused_fit_leaves_the_model_alone(X, y):
     before = model.coef_.copy()
     refuses("NaN", model.partial_fit, broken(X, (0, 0), NAN), y)
     np.testing.assert_array_equal(model.coef_, before)
+
+
+@pytest.mark.parametrize("klass", [SGDClassifier, LogisticRegression])
+def test_text_and_labels_without_an_order_are_named(klass):
+    X, y = np.zeros((6, 2)), np.arange(6) % 2
+    frame = pd.DataFrame({"area": [1.0] * 6, "town": ["Rome"] * 6})
+    with pytest.raises(ValueError, match=r"'Rome'\. X has values that are no numbers, in column 'town'"):
+        klass().fit(frame, y)
+    with pytest.raises(ValueError, match="no numbers, in column 1"):
+        klass().fit(frame.to_numpy(), y)
+    for labels, kinds in (([1, "a"] * 3, "int and str"), ([None] * 6, "NoneType")):
+        with pytest.raises(TypeError, match=f"no order among each other: they are of type {kinds}"):
+            klass().fit(X, np.array(labels, dtype=object))
+
+
+@pytest.mark.parametrize("klass", [SGDRegressor, Ridge])
+def test_labels_for_a_regressor_are_refused(klass):
+    with pytest.raises(
+        ValueError, match=r"could not convert string to float.*y has values that are no numbers"
+    ):
+        klass().fit(np.zeros((4, 2)), ["a"] * 4)
+
+
+def test_a_batch_is_no_bool():
+    with pytest.raises(ValueError, match="batch_size=True is no number of rows"):
+        SGDClassifier(batch_size=True).fit(np.eye(4), [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("klass", [SGDClassifier, LogisticRegression, Ridge])
+def test_dates_are_refused(klass):
+    dates = np.arange("2020-01-01", "2020-01-09", dtype="M8[D]").reshape(4, 2)
+    for X in (dates, dates - dates[0]):
+        with pytest.raises(ValueError, match="X holds dates or durations"):
+            klass().fit(X, [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("value", [1e200, 1e308])
+@pytest.mark.parametrize("layout", [np.asarray, sp.csr_matrix])
+def test_values_whose_squares_overflow_end_a_fit(layout, value, classes):
+    X = np.random.default_rng(0).standard_normal((40, 6))
+    X[3, 2] = value
+    model = LogisticRegression(l1_ratio=1.0, solver="proximal", max_time=10)
+    with pytest.raises(ValueError, match="The squares of feature 2 are too large"):
+        model.fit(layout(X), np.arange(40) % classes)
+
+
+def test_predictions_that_overflow_make_no_noise():
+    model = SGDRegressor(fit_intercept=False).fit(np.eye(4), np.arange(1.0, 5.0))
+    model.coef_[:] = 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not np.isfinite(model.predict(np.full((1, 4), 1.7e308))).all()
+
+
+def test_a_search_refuses_a_broken_matrix():
+    X = sp.random(30, 5, 0.5, "csr", random_state=0)
+    X.indptr[-1] = 10**6
+    with pytest.raises(ValueError, match="not a sound CSR matrix"):
+        GridSearchCV(SGDRegressor(), {"alpha": [1e-4, 1.0]}, cv=2).fit(X, np.arange(30.0))

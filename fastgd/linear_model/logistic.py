@@ -33,7 +33,7 @@ from ..compat import (
     default_of,
     fit_context,
 )
-from ..data import raw_scores, validated, validated_for_prediction
+from ..data import labels_in_order, raw_scores, validated, validated_for_prediction
 from ..solvers import LOGISTIC, Certificate, Goal, Objective, Solution, solve
 from .stochastic import MAX_INT
 from .whole import all_or_nothing
@@ -738,7 +738,7 @@ class _Watch:
 
 def encoded(y):
     """The labels in order, and the place of each row's label among them."""
-    labels, codes = np.unique(y, return_inverse=True)
+    labels, codes = labels_in_order(y, return_inverse=True)
     if labels.dtype.kind not in "biu":
         check_classification_targets(y)
     return labels, codes

@@ -46,6 +46,7 @@ from ..compat import (
 )
 from ..data import (
     RowSubset,
+    labels_in_order,
     make_rows,
     raw_scores,
     refuse_weightless,
@@ -253,6 +254,10 @@ class _Descending(CallbackSupportMixin):
         )
 
     def _check_batch_size(self, n_samples):
+        if isinstance(self.batch_size, bool):
+            raise ValueError(
+                f"batch_size={self.batch_size} is no number of rows: give 1 or more, or 'full'."
+            )
         if self.batch_size != "full" and self.batch_size > n_samples:
             raise ValueError(
                 f"batch_size={self.batch_size} is more than the {n_samples} rows of X. Set a smaller "
@@ -606,7 +611,7 @@ def _float_like(X):
 
 def _distinct(labels):
     """The classes in order, unless scikit-learn sees that they are none, such as fractions."""
-    classes = np.unique(labels)
+    classes = labels_in_order(labels)
     return classes if classes.dtype.kind in "biu" else unique_labels(classes)
 
 

@@ -741,10 +741,7 @@ class Search:
             g[self.empty] = 0.0
             objective, gap = self.loss.gap(loss, v, g, self.w, self.l1, self.l2, self.positive)
             if not np.isfinite(objective):
-                raise TooLarge(
-                    "The squares of y are too large for floating-point numbers: their sum over the rows "
-                    "overflows. Scale it down, for example by dividing it by its largest absolute value."
-                )
+                raise TooLarge("y")
             self.known = objective, gap
             point = partial(_as_answer, self.w, self.b)
             if self.loss.steps > 1:

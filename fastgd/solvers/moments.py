@@ -42,7 +42,13 @@ SAMPLE = 256  # rows whose mean is the shift
 
 
 class TooLarge(ValueError):
-    """Values whose squares overflow."""
+    """Values whose squares overflow: those of "feature 3", or of "y"."""
+
+    def __init__(self, what):
+        super().__init__(
+            f"The squares of {what} are too large for floating-point numbers: their sum over the rows "
+            "overflows. Scale it down, for example by dividing it by its largest absolute value."
+        )
 
 
 @dataclass
@@ -137,11 +143,7 @@ class Moments:
     def _refuse(self):
         diagonal = self.table.diagonal()
         worst = int(np.argmax(~np.isfinite(diagonal[:-1]))) if len(diagonal) > 1 else 0
-        what = f"feature {worst}" if worst < self.d else "y"
-        raise TooLarge(
-            f"The squares of {what} are too large for floating-point numbers: their sum over the rows "
-            "overflows. Scale it down, for example by dividing it by its largest absolute value."
-        )
+        raise TooLarge(f"feature {worst}" if worst < self.d else "y")
 
 
 def sample_mean(values):

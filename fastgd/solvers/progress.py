@@ -83,7 +83,7 @@ class Progress:
 
     def certify(self, kind, value):
         """Replace the certificate of the point that was added last."""
-        self.certificate = Certificate(kind, value, self.relative(value, self.objective))
+        self.certificate = Certificate(kind, float(value), self.relative(value, self.objective))
 
     def tick(self, value):
         """Count an iteration whose objective was not computed, with a guess of its suboptimality."""

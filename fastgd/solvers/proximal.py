@@ -28,6 +28,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.special import expit, xlogy
 
 from .design import GRAM_BYTES, Design
+from .moments import TooLarge
 from .progress import EPS, Progress
 
 __all__ = ["solve"]
@@ -328,6 +329,10 @@ class _Fista:
     def __init__(self, problem):
         self.problem = problem
         self.L = 0.25 * self._largest() * (2.0 if problem.models > 1 else 1.0)
+        if not np.isfinite(self.L):
+            largest = abs(problem.X).max(axis=0)
+            largest = largest.toarray().ravel() if problem.sparse else largest
+            raise TooLarge(f"feature {int(np.argmax(largest))}")
         self.restart()
 
     def _largest(self):
@@ -365,11 +370,11 @@ class _Fista:
             dU, dc = U - ahead.U, c - ahead.c
             squares = float((dU * dU).sum() + dc @ dc)
             model = ahead.loss + float((g * dU).sum() + gc @ dc) + 0.5 * self.L * squares
-            if following.loss <= model + 4 * EPS * abs(ahead.loss) or self.L > 1e300:
+            if following.loss <= model + 4 * EPS * abs(ahead.loss) or not self.L < 1e300:
                 break
             self.L *= 2.0
         uphill = float(((ahead.U - U) * (U - point.U)).sum() + (ahead.c - c) @ (c - point.c)) > 0
-        if uphill or following.objective > point.objective:
+        if uphill or not following.objective <= point.objective:
             self.restart()
             return following if following.objective <= point.objective else point
         self.before, self.t = point, t
