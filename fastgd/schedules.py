@@ -232,7 +232,8 @@ class Optimal(Schedule):
         rates = t
         rates += t0 - 1.0
         rates *= self.alpha
-        return np.divide(1.0, rates, out=rates)
+        with np.errstate(divide="ignore"):  # of a tiny alpha: an infinite rate is what the fit reports
+            return np.divide(1.0, rates, out=rates)
 
 
 class StepDecay(Schedule):

@@ -583,7 +583,7 @@ def unit_weight(problem, plan):
     if plan.stochastic or not plan.relative_weights:
         return 1.0
     rows = slice(None) if problem.chosen is None else problem.chosen
-    return float(row_weights(problem, rows).mean())
+    return float(row_weights(problem, rows).mean()) or 1.0  # without any weight nothing moves
 
 
 def row_weights(problem, rows):

@@ -247,6 +247,9 @@ def some_number(draws, interval):
     return pick(draws, allowed[:-1] if draws.random() < 0.7 and len(allowed) > 1 else allowed)
 
 
+UNBOUNDED = {"liblinear"}  # scikit-learn's C code, which knows no time limit
+
+
 def some_parameter(draws, name, constraints):
     special = {
         "verbose": [0],
@@ -270,7 +273,7 @@ def some_parameter(draws, name, constraints):
     if isinstance(constraint, Interval):
         return some_number(draws, constraint)
     if isinstance(constraint, StrOptions):
-        return pick(draws, sorted(constraint.options))
+        return pick(draws, sorted(constraint.options - UNBOUNDED))
     if constraint == "boolean":
         return bool(draws.integers(2))
     if constraint is None:

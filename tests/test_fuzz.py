@@ -55,6 +55,18 @@ def test_the_fuzzer_notices(monkeypatch):
 # ---- what it found -------------------------------------------------------------------------------
 
 
+# Step lengths that overflow, classes without a row, scores of predictions that are no numbers, weights that
+# early stopping took away, rates without a bound.
+@pytest.mark.parametrize("number", [500073, 501193, 1012408, 1013205, 1017698, 1019977])
+def test_cases_that_failed_once(number):
+    faulthandler.dump_traceback_later(TIME_LIMIT, exit=True)
+    try:
+        *_, failure, _ = outcome_of(number)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+    assert failure is None
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("size", [1e300, 1e-300])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

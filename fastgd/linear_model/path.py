@@ -495,11 +495,25 @@ def _scored(outcomes, X, y, test, weight, scorer):
         if isinstance(model, Exception):
             scores.append(model)
         elif together:
-            with answering(model, rows, next(raws)):
-                scores.append(scorer(model, rows, y[test], **params))
+            raw = next(raws)
+            with answering(model, rows, raw):
+                scores.append(_score(scorer, model, rows, y[test], params, raw))
         else:
             scores.append(scorer(model, sliced, y[test], **params))
     return scores
+
+
+def _score(scorer, model, rows, y, params, raw):
+    """The score, or what is wrong with it where predictions are not finite."""
+    try:
+        return scorer(model, rows, y, **params)
+    except ValueError as error:
+        if np.isfinite(raw).all():
+            raise
+        return ValueError(
+            f"The predictions of the rows held out are not finite and have no score: {error} Scale X, "
+            "whose values are too large for floating-point numbers."
+        )
 
 
 def _quiet(model):
