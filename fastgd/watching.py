@@ -58,6 +58,7 @@ def train_watched(problems, plan, order, task, describe):
             training.step(order, tell)
             overflows = [result for result in training.results if isinstance(result, Overflow)]
             if overflows:
+                training.partial = True  # nothing to go on from: a checkpoint keeps the epoch before
                 stopped = task.saves(overflows[0])
                 break
             stopped = task.epoch_end(attributes, training.history) or training.partial

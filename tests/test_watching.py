@@ -329,6 +329,40 @@ def test_a_resumed_fit_has_the_same_bits(kind, after, kind_of_layout, X, tmp_pat
     assert (np.diff(seconds, axis=0)[: after + 1] > 0).all() or np.isnan(seconds).any()
 
 
+@pytest.mark.parametrize("end", ["max_iter", "callback", "TimeBudget"])
+@pytest.mark.parametrize("kind_of_layout, every", [("dense", 1), ("dense", 100), ("csr64", 1)])
+def test_a_fit_that_was_ended_goes_on(kind, end, kind_of_layout, every, X, tmp_path):
+    make, y = kind
+    X = layout(X, kind_of_layout)
+    path, whole = tmp_path / "fit.ckpt", make().fit(X, y)
+    budget = TimeBudget(1e9)
+    enders = {
+        "max_iter": [],
+        "callback": [on_epoch(lambda info: info.epoch == 5)],
+        "TimeBudget": [
+            on_epoch(lambda info: setattr(budget, "max_time", 1e-9 if info.epoch == 5 else 1e9)),
+            budget,
+        ],
+    }
+    parameters = {"max_iter": 5} if end == "max_iter" else {}
+    part = make(**parameters).set_callbacks(Checkpoint(path, every=every), *enders[end]).fit(X, y)
+    assert part.n_iter_ == min(5, whole.n_iter_)
+    saved = path.read_bytes()
+    for _ in range(2):  # what is saved does not depend on the memory of the run that saved it
+        path.write_bytes(saved)
+        resumed = Checkpoint.resume(path, X, y, max_iter=12, every=1)
+        assert_array_equal(solution(resumed), solution(whole))
+        assert resumed.n_iter_ == whole.n_iter_ and resumed.t_ == whole.t_
+        assert resumed.stop_reason_ == whole.stop_reason_
+        for name in set(whole.history_) - {"seconds"}:
+            assert_array_equal(resumed.history_[name], whole.history_[name])
+    # and once more, from the end of the run that went on
+    longer = make(max_iter=20).fit(X, y)
+    again = Checkpoint.resume(path, X, y, max_iter=20)
+    assert_array_equal(solution(again), solution(longer))
+    assert again.n_iter_ == longer.n_iter_ and again.stop_reason_ == longer.stop_reason_
+
+
 def test_a_program_that_is_started_again_goes_on(X, y_two, tmp_path):
     path, seen = tmp_path / "fit.ckpt", []
 
