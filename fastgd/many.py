@@ -35,6 +35,8 @@ from .training import (
     train,
     unit_weight,
     untrained,
+    weights_before,
+    zero_loss,
 )
 
 __all__ = ["Band", "together", "train_all", "why_alone", "worthwhile"]
@@ -400,7 +402,7 @@ class Band:
         return (bool(self.seen) or self.rows_done > 0) and bool(np.isfinite(self._sums("size")).all())
 
     def end(self, stopped=False, failure=None):
-        """Give every live model its result: its epochs were run, or a callback or an exception ended them.
+        """Give every live model its result: epochs are over, or a callback or an exception ended them.
 
         They stay live, so that `save` still holds what they need to go on.
         """
@@ -442,6 +444,14 @@ class Band:
             if isinstance(result, FitResult):
                 weights[i] = (result.coef, result.intercept, None, 0.0, None)
         return weights
+
+    def zero_loss(self):
+        """Mean losses of zero weights, of shape (models,)."""
+        return np.array([zero_loss(*pair) for pair in zip(self.problems, self.plans, strict=True)])
+
+    def start(self):
+        """All models' weights before training, in the form of `weights`."""
+        return [weights_before(problem) for problem in self.problems]
 
     def save(self):
         """All that it takes to go on from the end of an epoch with the same bits.
