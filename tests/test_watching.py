@@ -521,6 +521,8 @@ def test_early_stopping_restores_the_best_epoch_of_any_metric(scoring, X, y_two)
     model.fit(X[train], y_two[train])
     assert model.n_iter_ == watch.best_epoch_ + 3 < 200
     assert watch.best_score_ == max(watch.scores_) == watch.scores_[watch.best_epoch_ - 1]
+    named = f"score {scoring}" if scoring else "score"
+    assert model.stop_reason_.startswith(f"The {named} of the validation set did not improve")
     now = {
         "roc_auc": lambda: roc_auc_score(y_two[val], model.decision_function(X[val])),
         "neg_log_loss": lambda: -log_loss(y_two[val], model.predict_proba(X[val])),
