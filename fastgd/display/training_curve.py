@@ -15,8 +15,8 @@ COLUMNS = {
     "validation_score": ("validation score (accuracy or R²)", False),
     "learning_rate": ("learning rate (eta of the epoch's last step)", True),
     "update_norm": ("update norm (|w after - w before| of the epoch)", True),
-    "gradient_norm": ("gradient norm (of the epoch's mean gradient, penalty included)", True),
-    "certificate": ("certificate (bound or estimate of the relative suboptimality)", True),
+    "gradient_norm": ("gradient norm (of the epoch's mean gradient)", True),
+    "certificate": ("certificate (relative suboptimality)", True),
 }
 DEFAULT = ("loss", "validation_score", "learning_rate", "update_norm")
 DEFAULT_OF_SOLVERS = ("objective", "certificate")
