@@ -1,8 +1,9 @@
 """diagnose: what the history of a fit and its data show, in sentences, and what to change.
 
 Design note. Each finding is one function of `_Facts` that returns a `Finding` or None and is registered
-in `FINDINGS`; it looks at one thing only, and its thresholds stand at its top with their reasons. A
-healthy fit has none. The functions read fitted attributes and the data, and fit nothing.
+in `FINDINGS`, or in `SOLVER_FINDINGS` for fits to the optimum; it looks at one thing only, and its
+thresholds stand at its top with their reasons. A healthy fit has none. The functions read fitted
+attributes and the data, and fit nothing.
 """
 
 from dataclasses import dataclass, field

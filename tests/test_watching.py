@@ -679,6 +679,13 @@ def test_the_guard_sees_a_blow_up_within_the_first_epoch(X, y_real, short_segmen
     assert model.n_iter_ == 1 and model.stop_reason_.startswith("The fit diverged: the loss of epoch 1")
 
 
+def test_the_guard_gives_up_a_loss_that_falls_from_beyond_all_bounds(X, y_two):
+    model = SGDClassifier("squared_hinge", max_iter=100, tol=None, random_state=0)
+    losses = clone(model).fit(5 * X, y_two).history_["loss"]
+    assert losses[0] > losses[4] > losses[-1] > 1e15
+    assert model.set_callbacks(DivergenceGuard()).fit(5 * X, y_two).n_iter_ == 5
+
+
 def test_the_guard_lets_a_wild_beginning_come_down(X, y_two):
     # scikit-learn's defaults on few rows begin with steps far too large, and decay
     model = SGDClassifier(max_iter=100, tol=None, random_state=0)

@@ -11,6 +11,9 @@ from .base import Callback
 __all__ = ["DivergenceGuard", "TimeBudget"]
 
 
+HOPELESS = 1e10  # times the loss of zero weights
+
+
 class TimeBudget(Callback):
     """Stop when a fit has taken its time, within an epoch if that is long.
 
@@ -71,9 +74,10 @@ class DivergenceGuard(Callback):
     A loss that blows up in the first epoch already has no smaller one before it: it is compared with the
     loss of zero weights, which is known from y alone. The first epochs get some time, since their losses
     are means over all their rows: a few wild steps in the beginning spoil the mean of an epoch that ends
-    well, and where the learning rate decays, the loss comes down from there. So the fit has diverged if
-    the loss is that large in the fifth epoch or later and not below the first epoch's; within the first
-    epoch, if `every_segments` is set, when the running loss is also `factor` times that of the first
+    well, and where the learning rate decays, the loss comes down from there. So the fit has diverged if,
+    in the fifth epoch or later, the loss is that large and not below the first epoch's, or more than 1e10
+    times that of zero weights, from where no decay brings it back; within the first epoch, if
+    `every_segments` is set, when the running loss is also `factor` times that of the epoch's first
     segments. Losses that are zero for zero weights (the perceptron's) have no such bound.
 
     Examples
@@ -136,9 +140,9 @@ class DivergenceGuard(Callback):
             )
         else:
             blown = loss > self.factor * max(self._least, 0.01 * self._first)
-            if not blown and info.epoch > self.grace and loss >= self._first and loss > self._bound(info):
-                blown = True
-                smallest = f"not below the {self._first:.3g} of the first"
+            if not blown and info.epoch > self.grace and loss > self._bound(info):
+                blown = loss >= self._first or loss > HOPELESS * self._zero
+                smallest = f"that of the first was {self._first:.3g}"
         if not blown:
             return False
         if self._zero is not None and loss > self._bound(info):
