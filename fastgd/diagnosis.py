@@ -1,8 +1,9 @@
 """diagnose: what the history of a fit and its data show, in sentences, and what to change.
 
 Design note. Each finding is one function of `_Facts` that returns a `Finding` or None and is registered
-in `FINDINGS`; it looks at one thing only, and its thresholds stand at its top with their reasons. A
-healthy fit has none. The functions read fitted attributes and the data, and fit nothing.
+in `FINDINGS`, or in `SOLVER_FINDINGS` for fits to the optimum; it looks at one thing only, and its
+thresholds stand at its top with their reasons. A healthy fit has none. The functions read fitted
+attributes and the data, and fit nothing.
 """
 
 from dataclasses import dataclass, field
@@ -24,8 +25,8 @@ class Finding:
     Attributes
     ----------
     name : str
-        Which: 'overshooting', 'crawling', 'plateau', 'unscaled features', 'class imbalance',
-        'under-regularised'.
+        Which: 'overshooting', 'crawling', 'plateau', 'unfinished', 'unscaled features',
+        'class imbalance', 'under-regularised'.
 
     what : str
         A sentence that says what is seen, with the numbers.
@@ -100,7 +101,9 @@ def diagnose(estimator, X, y, X_val=None, y_val=None):
 
     Parameters
     ----------
-    estimator : fitted SGDClassifier or SGDRegressor, or Pipeline that ends in one
+    estimator : fitted estimator of fastgd, or Pipeline that ends in one
+        Of those that run epochs, every finding is looked for; of those that solvers fit to the optimum,
+        'unfinished', 'class imbalance' and 'under-regularised'.
 
     X, y : array-like
         The data that it was fitted to.
@@ -125,7 +128,8 @@ def diagnose(estimator, X, y, X_val=None, y_val=None):
     """
     check_is_fitted(estimator)
     facts = _Facts(estimator, X, y, X_val, y_val)
-    findings = [finding for look in FINDINGS if (finding := look(facts)) is not None]
+    looks = FINDINGS if facts.by_epochs else SOLVER_FINDINGS
+    findings = [finding for look in looks if (finding := look(facts)) is not None]
     return Diagnosis(findings, facts.summary())
 
 
@@ -134,54 +138,102 @@ class _Facts:
 
     def __init__(self, estimator, X, y, X_val, y_val):
         self.whole, self.model = estimator, last_step(estimator)
+        name = type(self.model).__name__
         if not hasattr(self.model, "history_"):
             raise ValueError(
-                f"This {type(self.model).__name__} has no history_; diagnose takes a fitted "
-                f"SGDClassifier or "
-                "SGDRegressor of fastgd, or a pipeline that ends in one."
+                f"This {name} has no history_; diagnose takes a fitted estimator of fastgd, or a "
+                "pipeline that ends in one."
             )
+        history = self.model.history_
+        if not len(history.get("objective", ())):
+            raise ValueError(
+                f"The history_ of this {name} is empty, so that there is nothing to diagnose: "
+                "scikit-learn's own solver fitted it, or it was interrupted before its first iteration."
+            )
+        self.by_epochs = "loss" in history
         self.raw_X, self.y = X, np.asarray(y)
+        _check_swapped(X, self.y, name)
         self.X, self.names = through(estimator, X)
+        if not sp.issparse(self.X):
+            self.X = np.asarray(self.X)
+        if self.X.ndim != 2 or self.X.shape[1] != self.model.n_features_in_:
+            raise ValueError(
+                f"X has the shape {self.X.shape}, this {name} was fitted to "
+                f"{self.model.n_features_in_} features: call diagnose(model, X, y) with the data of the "
+                "fit."
+            )
+        if self.X.shape[0] != len(self.y):
+            raise ValueError(
+                f"X has {self.X.shape[0]} rows and y has {len(self.y)}: call diagnose(model, X, y) with "
+                "the data of the fit."
+            )
         if self.names is None:
             names = getattr(self.model, "feature_names_in_", range(self.X.shape[1]))
             self.names = [name if isinstance(name, str) else f"feature {name}" for name in names]
+        if (X_val is None) != (y_val is None):
+            raise ValueError("diagnose needs both X_val and y_val, or none of them.")
         self.X_val, self.y_val = X_val, y_val
-        history = self.model.history_
         self.history = {name: column.reshape(len(column), -1) for name, column in history.items()}
-        self.epochs = len(history["loss"])
-
-    def mean(self, column):
-        """A column of the history, of several models their mean while they train."""
-        table = self.history[column]
-        counts = np.maximum(np.isfinite(table).sum(axis=1), 1)
-        return np.nansum(table, axis=1) / counts
+        self.epochs = len(history["objective"])
+        ran = np.isfinite(self.history["objective"]).sum(axis=0)
+        self.models = len(ran)
+        self.longest_model = int(np.argmax(ran))
 
     def longest(self, column):
-        """A column of the history of the model that trained for longest."""
-        table = self.history[column]
-        model = int(np.argmax(np.isfinite(table).sum(axis=0)))
-        return table[np.isfinite(table[:, model]), model]
+        """A column of the history of the model that trained for longest: the findings are about it."""
+        values = self.history[column][:, self.longest_model]
+        return values[np.isfinite(values)]
+
+    @property
+    def subject(self):
+        """What the findings are about, to begin a sentence with."""
+        if self.models == 1:
+            return "The objective"
+        if is_classifier(self.model):
+            return f"The objective of class {str(self.model.classes_[self.longest_model])!r}"
+        return f"The objective of target {self.longest_model}"
+
+    @property
+    def reason(self):
+        """Why training ended, of that model."""
+        reasons = np.ravel(self.model.stop_reason_)
+        return str(reasons[self.longest_model if len(reasons) > 1 else 0])
 
     @property
     def exhausted(self):
         """Whether training ended because it ran out of epochs."""
-        return any("epochs were run" in reason for reason in np.ravel(self.model.stop_reason_))
+        return "epochs were run" in self.reason
+
+    @property
+    def by_tol(self):
+        """Whether training ended because its own stopping rule saw no progress."""
+        return "did not improve by tol=" in self.reason
 
     def start(self):
-        """The objective of zero weights, of the models their mean."""
-        first = Landscape(self.model, self.X, self.y)
-        each = [first, *(Landscape(self.model, self.X, self.y, model=i) for i in range(1, first.models))]
-        zeros = np.zeros((first.classes, self.X.shape[1]))
-        return float(np.mean([one.objective(zeros, np.zeros(first.classes)) for one in each]))
+        """The objective of zero weights."""
+        one = Landscape(self.model, self.X, self.y, model=self.longest_model)
+        return one.objective(np.zeros((one.classes, self.X.shape[1])), np.zeros(one.classes))
 
     def summary(self):
-        objective = self.mean("objective")
-        names = [type(self.model).__name__, f"{self.epochs} epoch{'s' * (self.epochs > 1)}"]
-        reason = np.ravel(self.model.stop_reason_)[0]
+        name, n = type(self.model).__name__, self.epochs
+        table = self.history["objective"]
+        last = np.mean([column[np.isfinite(column)][-1] for column in table.T])
+        unit = "epoch" if self.by_epochs else "iteration"
+        several = f" (mean of {self.models} models)" if self.models > 1 else ""
         return (
-            f"{names[0]}, {names[1]}: objective {objective[0]:.4g} in the first, {objective[-1]:.4g} "
-            f"in the "
-            f"last. {reason}"
+            f"{name}, {n} {unit}{'s' * (n > 1)}: objective{several} {np.nanmean(table[0]):.4g} in the "
+            f"first, {last:.4g} in the last. {self.reason}"
+        )
+
+
+def _check_swapped(X, y, name):
+    """Tell who passes y for X and X for y; texts for a pipeline are 1-d, too, but no numbers."""
+    shape = getattr(X, "shape", None) or np.shape(X)
+    numbers = getattr(getattr(X, "dtype", None), "kind", "O") in "biuf"
+    if len(shape) == 1 and (numbers or (y.ndim == 2 and y.shape[1] > 1)):
+        raise ValueError(
+            f"X has the shape {shape} and y {y.shape}: call diagnose(model, X, y), with the 2-d data that"
+            f" the {name} was fitted to before its targets."
         )
 
 
@@ -204,13 +256,12 @@ def overshooting(facts):
         return None
     rate = float(facts.longest("learning_rate")[0])
     if useless:
-        what = f"The objective ends at {objective[-1]:.3g}, above the {start:.3g} of zero weights"
+        what = f"{facts.subject} ends at {objective[-1]:.3g}, above the {start:.3g} of zero weights"
     elif grows:
-        what = (
-            f"The objective was {objective.min():.3g} at its lowest and is {objective[-1]:.3g} in the end"
-        )
+        least, last = f"{objective.min():.3g}", f"{objective[-1]:.3g}"
+        what = f"{facts.subject} was {least} at its lowest and is {last} in the end"
     else:
-        what = f"The objective rises in {len(up)} of the last {len(changes)} epochs"
+        what = f"{facts.subject} rises in {len(up)} of the last {len(changes)} epochs"
     remedy, parameters = _smaller_steps(facts)
     return Finding(
         "overshooting",
@@ -224,7 +275,12 @@ def overshooting(facts):
 
 def _smaller_steps(facts):
     model = facts.model
-    if model.learning_rate in ("optimal",):
+    if model.learning_rate == "auto":
+        return (
+            "Set a larger tol or a smaller max_iter, or learning_rate='invscaling' with a small eta0.",
+            {},
+        )
+    if model.learning_rate == "optimal":
         return (
             "Scale the features if they are not, set average=True, or learning_rate='invscaling' with a "
             "small eta0; LearningRateFinderDisplay shows which values are stable.",
@@ -235,8 +291,7 @@ def _smaller_steps(facts):
     smaller = float(f"{model.eta0 / 10:.3g}")
     return (
         f"Set eta0={smaller:g} instead of {model.eta0:g}; LearningRateFinderDisplay shows which values "
-        f"are "
-        "stable.",
+        "are stable.",
         {"eta0": smaller},
     )
 
@@ -253,27 +308,37 @@ def crawling(facts):
     late = (objective[-tail - 1] if len(objective) > tail else objective[0]) - objective[-1]
     steady = (np.diff(objective[-tail - 1 :]) < 0).mean() > 0.8
     steady = steady and fall > 0 and late > slow * fall * tail / max(tail, 10)
-    # the rule of `tol` takes so little progress for none
-    tiny = not facts.exhausted and 0 <= fall < 0.02 * abs(start) and (np.diff(objective) < 0).mean() > 0.8
+    # the rule of `tol` takes steady but little progress for none; what nears its end slows down instead
+    falls = (np.diff(objective) < 0).mean()
+    third = (len(objective) - 1) // 3
+    unslowed = (
+        third >= 2
+        and falls > 0.9
+        and (objective[-third - 1] - objective[-1] > 0.5 * (objective[0] - objective[third]))
+    )
+    tiny = facts.by_tol and fall >= 0 and (unslowed or (fall < 0.02 * abs(start) and falls > 0.8))
     if not ((facts.exhausted and steady) or tiny):
         return None
     model = facts.model
     share = late / max(fall, 1e-300)
     if tiny:
         what = (
-            f"The objective fell from {start:.4g} to {objective[-1]:.4g} only, a little in every "
-            f"epoch, when "
-            f"tol={model.tol:g} ended the fit: the steps are too small."
+            f"{facts.subject} fell from {start:.4g} to {objective[-1]:.4g} only, a little in every "
+            f"epoch, when tol={model.tol:g} ended the fit: the steps are too small."
         )
     else:
         what = (
-            f"The objective still fell in the last {tail} of {facts.epochs} epochs, by "
+            f"{facts.subject} still fell in the last {tail} of {facts.epochs} epochs, by "
             f"{100 * share:.2g} % of its whole way: the fit is not finished."
         )
     if model.learning_rate in ("constant", "invscaling", "adaptive"):
         larger = float(f"{model.eta0 * 10:.3g}")
-        remedy = f"Set eta0={larger:g} instead of {model.eta0:g}, or a larger max_iter."
+        other = f"tol={model.tol / 10:g}" if tiny else "a larger max_iter"
+        remedy = f"Set eta0={larger:g} instead of {model.eta0:g}, or {other}."
         parameters = {"eta0": larger}
+    elif tiny:
+        parameters = {"tol": float(f"{model.tol / 10:.3g}")}
+        remedy = f"Set tol={parameters['tol']:g} instead of {model.tol:g}, or another learning_rate."
     else:
         parameters = {"max_iter": 4 * model.max_iter}
         remedy = f"Set max_iter={4 * model.max_iter}, or another learning_rate."
@@ -296,9 +361,8 @@ def plateau(facts):
         return None
     return Finding(
         "plateau",
-        f"The objective reached its level of {objective.min():.4g} in epoch {arrived} and has stayed "
-        f"there "
-        f"for {n - arrived} of {n} epochs.",
+        f"{facts.subject} reached its level of {objective.min():.4g} in epoch {arrived} and has stayed "
+        f"there for {n - arrived} of {n} epochs.",
         f"Set tol=1e-4 to stop there, or max_iter={max(5, arrived + arrived // 2)}; for a still lower "
         "objective, a smaller learning rate in the end (learning_rate='adaptive').",
         {"arrived": arrived, "epochs": n, "level": float(objective.min())},
@@ -306,9 +370,41 @@ def plateau(facts):
     )
 
 
+def unfinished(facts):
+    """A solver that was ended before its certificate met `tol`."""
+    model, reason = facts.model, facts.reason
+    if not any(limit in reason for limit in ("max_iter=", "max_time=", "A callback asked")):
+        return None
+    certificate = getattr(model, "certificate_", None)
+    relative = float(np.max(getattr(certificate, "relative", facts.history["certificate"][-1])))
+    bound = "at most" if getattr(certificate, "kind", "estimate") == "gap" else "about"
+    tol = getattr(model, "tol", None)
+    if tol is not None and relative <= tol:
+        return None
+    parameters = {}
+    remedy = "Let it run for longer."
+    if "max_iter=" in reason:
+        parameters["max_iter"] = 4 * max(int(np.max(model.n_iter_)), 25)
+        remedy = f"Set max_iter={parameters['max_iter']}."
+    elif "max_time=" in reason:
+        parameters["max_time"] = 4 * model.max_time
+        remedy = f"Set max_time={parameters['max_time']:g}."
+    asked = "" if tol is None else f", where tol={tol:g} asks for less"
+    return Finding(
+        "unfinished",
+        f"The objective may still be lowered, by {bound} {100 * relative:.2g} % of it{asked}: "
+        f"{reason[:1].lower() + reason[1:]}",
+        remedy,
+        {"certificate": relative, "iterations": facts.epochs},
+        parameters,
+    )
+
+
 def unscaled_features(facts):
     """Features whose typical size differs so much that one learning rate cannot suit all."""
     ratio = 30.0  # of the largest to the median size: the condition number is its square
+    if isinstance(facts.model.learning_rate, str) and facts.model.learning_rate == "auto":
+        return None  # it scales them in passing
     sizes = _root_mean_squares(facts.X)
     present = sizes[sizes > 0]
     if len(present) < 2:
@@ -338,7 +434,7 @@ def class_imbalance(facts):
     """A rare class that the model hardly ever predicts."""
     rare = 0.1  # share of the rows
     seen = 0.5  # of its rows that are found
-    if not is_classifier(facts.model) or facts.model.class_weight is not None:
+    if not is_classifier(facts.model) or getattr(facts.model, "class_weight", None) is not None:
         return None
     classes, counts = np.unique(facts.y, return_counts=True)
     shares = counts / counts.sum()
@@ -378,19 +474,43 @@ def under_regularised(facts):
     seen = float(facts.whole.score(facts.raw_X, facts.y))
     if not seen - unseen > gap:
         return None
-    model = facts.model
-    larger = float(f"{model.alpha * 10:.3g}") or 1e-3
+    remedy, parameters = _stronger_penalty(facts)
     return Finding(
         "under-regularised",
         f"The score is {seen:.3g} on the training data and {unseen:.3g} on {source}: the model has "
-        f"learned "
-        f"them by heart ({facts.X.shape[1]} features, {facts.X.shape[0]} rows).",
-        f"Set alpha={larger:g} instead of {model.alpha:g}, or let "
-        f"{type(model).__name__.removesuffix('CV')}CV "
-        "choose it.",
+        f"learned them by heart ({facts.X.shape[1]} features, {facts.X.shape[0]} rows).",
+        remedy,
         {"training": seen, "unseen": unseen},
-        {"alpha": larger},
+        parameters,
     )
+
+
+def _stronger_penalty(facts):
+    model = facts.model
+    name, parameters = type(model).__name__, model.get_params(deep=False)
+    if name.endswith("CV"):
+        return "Let it choose among stronger penalties, or take fewer features.", {}
+    if "C" in parameters:
+        smaller = 1.0 if np.isinf(model.C) else float(f"{model.C / 10:.3g}")
+        changed = {"C": smaller}
+        if model.penalty is None:
+            changed = {"penalty": "l2", "C": smaller}
+    elif "alpha" not in parameters:
+        return "Fit a Ridge or a Lasso instead, which have a penalty.", {}
+    elif facts.by_epochs and model.learning_rate in ("pa1", "pa2"):  # they know no penalty
+        changed = {"eta0": float(f"{model.eta0 / 10:.3g}")}
+    else:
+        changed = {"alpha": float(f"{model.alpha * 10:.3g}") or 1e-3}
+        if parameters.get("penalty", "l2") is None:  # without one, alpha does nothing
+            changed = {"penalty": "l2", **changed}
+    now = " and ".join(
+        f"{key}={value!r}" if isinstance(value, str) else f"{key}={value:g}"
+        for key, value in changed.items()
+    )
+    before = " and ".join(
+        f"{getattr(model, key):g}" if getattr(model, key) is not None else "None" for key in changed
+    )
+    return f"Set {now} instead of {before}, or let {name}CV choose the penalty.", changed
 
 
 FINDINGS = (
@@ -401,6 +521,7 @@ FINDINGS = (
     class_imbalance,
     under_regularised,
 )
+SOLVER_FINDINGS = (unfinished, class_imbalance, under_regularised)  # of fits to the optimum
 
 
 def _root_mean_squares(X):

@@ -35,6 +35,8 @@ from .training import (
     train,
     unit_weight,
     untrained,
+    weights_before,
+    zero_loss,
 )
 
 __all__ = ["Band", "together", "train_all", "why_alone", "worthwhile"]
@@ -350,6 +352,7 @@ class Band:
                 halt()
                 order.advance()
                 self.step(order, halt)
+            self.end()
         except (KeyboardInterrupt, Exception) as error:
             if not self.leaves_a_model():
                 raise
@@ -358,8 +361,8 @@ class Band:
 
     @property
     def ended(self):
-        """Whether no model is left in training, or the last epoch was cut short."""
-        return not len(self.live) or self.partial
+        """Whether every live model has run its epochs (or none is live), or the last was cut short."""
+        return self.partial or bool((self.most[self.live] <= self.epoch).all())
 
     def step(self, order, tell=None):
         """One epoch of the live models; see `training.Training.step`."""
@@ -384,7 +387,12 @@ class Band:
         plateau = self._cut_rates(live, finite & (self.waited[live] >= self.limit[live]))
         for place in np.flatnonzero(~finite):
             self.results[live[place]] = Overflow(self.epoch, float(columns[2, place]))
-        for place in np.flatnonzero(finite & (plateau | (self.most[live] <= self.epoch))):
+        spent = self.most[live] <= self.epoch
+        if (~finite | plateau | spent).all():
+            spent[:] = (
+                False  # the last ones stay live until `end`: a fit with more epochs goes on with them
+            )
+        for place in np.flatnonzero(finite & (plateau | spent)):
             self._finish(place, plateau[place])
         self._drop()
 
@@ -394,7 +402,10 @@ class Band:
         return (bool(self.seen) or self.rows_done > 0) and bool(np.isfinite(self._sums("size")).all())
 
     def end(self, stopped=False, failure=None):
-        """Give every model that still trains its result: a callback asked for it, or an exception."""
+        """Give every live model its result: epochs are over, or a callback or an exception ended them.
+
+        They stay live, so that `save` still holds what they need to go on.
+        """
         if not self.seen:  # interrupted in the first epoch: what it saw until then
             row = np.full((len(COLUMNS), len(self.plans)), np.nan)
             row[0] = self.running_loss()
@@ -404,7 +415,6 @@ class Band:
         for place, i in enumerate(self.live):
             if self.results[i] is None:
                 self._finish(place, False, stopped, failure)
-        self.live = self.live[:0]
 
     # -- what callbacks see ------------------------------------------------------------------------
 
@@ -435,16 +445,28 @@ class Band:
                 weights[i] = (result.coef, result.intercept, None, 0.0, None)
         return weights
 
+    def zero_loss(self):
+        """Mean losses of zero weights, of shape (models,)."""
+        return np.array([zero_loss(*pair) for pair in zip(self.problems, self.plans, strict=True)])
+
+    def start(self):
+        """All models' weights before training, in the form of `weights`."""
+        return [weights_before(problem) for problem in self.problems]
+
     def save(self):
-        """All that it takes to go on from the end of an epoch with the same bits."""
+        """All that it takes to go on from the end of an epoch with the same bits.
+
+        Results are those of models that will not go on, however many epochs there are to be.
+        """
         arrays = {name: getattr(self, name).copy() for name in self._ARRAYS}
+        live = set(self.live.tolist())
         return {
             "arrays": arrays,
             "t": self.t,
             "epoch": self.epoch,
             "seen": list(self.seen),
             "kept": dict(self.kept),
-            "results": list(self.results),
+            "results": [None if i in live else result for i, result in enumerate(self.results)],
             "seconds": time.perf_counter() - self.began,
         }
 
@@ -494,7 +516,7 @@ class Band:
         """The result of a model that ends here."""
         i = self.live[place]
         restored = i in self.kept
-        coef, intercept = self.kept.pop(i) if restored else self._weights(place)
+        coef, intercept = self.kept[i] if restored else self._weights(place)
         n_iter = len(self.seen)
         table = np.array([row[:, i] for row in self.seen])
         self.results[i] = FitResult(

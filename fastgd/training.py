@@ -39,6 +39,8 @@ __all__ = [
     "train",
     "unit_weight",
     "untrained",
+    "weights_before",
+    "zero_loss",
 ]
 
 RULES = {"pa1": 1, "pa2": 2}  # passive-aggressive; every other learning rate is a gradient step
@@ -397,6 +399,18 @@ def untrained(problem):
     )
 
 
+def weights_before(problem):
+    """What `Run.weights` would give before training."""
+    begun = untrained(problem)
+    return (
+        begun.coef,
+        begun.intercept,
+        begun.average_coef,
+        begun.average_intercept,
+        begun.state,
+    )
+
+
 class Run:
     """The kernels' state of one model, and one epoch of it."""
 
@@ -614,6 +628,15 @@ def total_loss(problem, plan, rows, raw, weight):
         right = raw[np.arange(len(rows)), problem.targets[rows]]
         return float(weight @ (np.logaddexp.reduce(raw, axis=1) - right))
     return plan.loss.total(problem.targets_of(rows), np.ascontiguousarray(raw), weight, plan.parameter)
+
+
+def zero_loss(problem, plan):
+    """Mean loss of zero weights on all rows, weighted as an epoch's; it reads no X."""
+    n = problem.rows.n if problem.chosen is None else len(problem.chosen)
+    rows = np.arange(n, dtype=np.int32) if problem.chosen is None else problem.chosen
+    raw = np.zeros((n, problem.classes) if problem.classes > 1 else n)
+    weight = row_weights(problem, rows).astype(np.float64) / unit_weight(problem, plan)
+    return total_loss(problem, plan, rows, raw, weight) / n
 
 
 def objective_check(problems, plan, coefs, intercepts, scores):

@@ -11,7 +11,7 @@ import numpy as np
 
 from .history import latest_of, side_by_side
 from .many import Band, together
-from .training import FitResult, Overflow, Training, untrained
+from .training import FitResult, Overflow, Training, untrained, weights_before, zero_loss
 
 __all__ = ["train_watched"]
 
@@ -58,6 +58,7 @@ def train_watched(problems, plan, order, task, describe):
             training.step(order, tell)
             overflows = [result for result in training.results if isinstance(result, Overflow)]
             if overflows:
+                training.partial = True  # nothing to go on from: a checkpoint keeps the epoch before
                 stopped = task.saves(overflows[0])
                 break
             stopped = task.epoch_end(attributes, training.history) or training.partial
@@ -88,6 +89,7 @@ class OneByOne:
     """Models that cannot share a pass, in step; see `training.Training` for the methods."""
 
     def __init__(self, problems, plans):
+        self.problems, self.plans = problems, plans
         self.trainings = [Training(*pair) for pair in zip(problems, plans, strict=True)]
         self.results = [None] * len(problems)
         self.steps = self.trainings[0].run.steps  # of an epoch
@@ -150,6 +152,14 @@ class OneByOne:
             training.best if training.ended and training.best else training.run.weights()
             for training in self.trainings
         ]
+
+    def zero_loss(self):
+        """Mean losses of zero weights, of shape (models,)."""
+        return np.array([zero_loss(*pair) for pair in zip(self.problems, self.plans, strict=True)])
+
+    def start(self):
+        """All models' weights before training, in the form of `weights`."""
+        return [weights_before(problem) for problem in self.problems]
 
     def save(self):
         return {"epoch": self.epoch, "models": [training.save() for training in self.trainings]}

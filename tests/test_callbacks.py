@@ -3,6 +3,7 @@
 import io
 import pickle
 import timeit
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from fastgd import SGDClassifier, SGDRegressor
+from fastgd import SGDClassifier, SGDRegressor, model_selection
 from fastgd.callback_support import CallbackSupportMixin as Support
-from fastgd.callbacks import CallbackSupportMixin, Epoch, ProgressBar, fit_task, on_epoch
+from fastgd.callbacks import CallbackSupportMixin, Epoch, ProgressBar, TimeBudget, fit_task, on_epoch
 
 try:
     import sklearn.callback as native
@@ -380,3 +381,31 @@ def test_the_stand_in_behaves_like_the_original(monkeypatch):
     recorder = Recorder()
     clone(OldToy(max_iter=3)).set_callbacks(recorder).fit(X, y)
     assert recorder.calls == expected_calls(3)
+
+
+# -- estimators inside others ----------------------------------------------------------------------
+
+
+@needs_native
+def test_a_callback_that_a_pipeline_does_not_hand_down_says_so():
+    seen = []
+    pipeline = make_pipeline(StandardScaler(), SGDRegressor(max_iter=50, tol=None, random_state=0))
+    pipeline.set_callbacks(on_epoch(lambda info: seen.append(info.epoch)))
+    sentence = r"on_epoch is set on a Pipeline, .* Set it on the step that trains: pipeline\[-1\]"
+    with pytest.warns(UserWarning, match=sentence) as caught:
+        pipeline.fit(X, y)
+    assert not seen and [warning.filename for warning in caught] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        pipeline.set_callbacks()
+        pipeline[-1].set_callbacks(on_epoch(lambda info: seen.append(info.epoch)))
+        pipeline.fit(X, y)
+    assert len(seen) == 50
+
+
+@needs_native
+@pytest.mark.parametrize("search", [GridSearchCV, model_selection.GridSearchCV])
+def test_a_search_does_not_hand_them_down_either(search):
+    search = search(SGDRegressor(max_iter=3, tol=None), {"alpha": [1e-3]}, cv=2)
+    with pytest.warns(UserWarning, match="TimeBudget is set on a GridSearchCV, which does not hand it"):
+        search.set_callbacks(TimeBudget(60)).fit(X, y)

@@ -16,12 +16,25 @@ from sklearn.linear_model import SGDClassifier as SklearnSGDClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
-from fastgd import SGDClassifier, SGDRegressor, SGDRegressorCV, diagnose
-from fastgd.diagnosis import FINDINGS
+from fastgd import (
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    Ridge,
+    RidgeCV,
+    SGDClassifier,
+    SGDRegressor,
+    SGDRegressorCV,
+    diagnose,
+)
+from fastgd.callbacks import on_epoch
+from fastgd.diagnosis import FINDINGS, SOLVER_FINDINGS
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-NAMES = {look.__name__.replace("_", " ").replace("under ", "under-") for look in FINDINGS}
+NAMES = {
+    look.__name__.replace("_", " ").replace("under ", "under-") for look in (*FINDINGS, *SOLVER_FINDINGS)
+}
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +68,12 @@ HEALTHY = {
     ),
     "path": lambda: (SGDRegressorCV(), *load_diabetes(return_X_y=True)),
     "l1": lambda: (SGDRegressor(penalty="l1", alpha=0.01), *load_diabetes(return_X_y=True)),
+    "auto": lambda: (
+        SGDClassifier("log_loss", learning_rate="auto"),
+        *load_breast_cancer(return_X_y=True),
+    ),
+    "logistic to the optimum": lambda: (LogisticRegression(), *load_iris(return_X_y=True)),
+    "lasso to the optimum": lambda: (Lasso(alpha=0.1), *load_diabetes(return_X_y=True)),
 }
 
 
@@ -64,7 +83,8 @@ def test_silent_on_healthy_fits(name, seed):
     model, X, y = HEALTHY[name]()
     if y.dtype.kind == "f":
         y = (y - y.mean()) / y.std()
-    model = make_pipeline(StandardScaler(), model.set_params(random_state=seed)).fit(X, y)
+    seeds = {"random_state": seed} if "random_state" in model.get_params() else {}
+    model = make_pipeline(StandardScaler(), model.set_params(**seeds)).fit(X, y)
     diagnosis = diagnose(model, X, y, X, y)
     assert diagnosis.healthy and not diagnosis.findings, repr(diagnosis)
     assert repr(diagnosis).endswith("Nothing stands out.")
@@ -99,6 +119,62 @@ def test_crawling(tol, diabetes):
     assert finding.parameters == {"eta0": pytest.approx(1e-5)}
     assert "crawling" in diagnosis and "overshooting" not in diagnosis
     assert "still fell" in finding.what if tol is None else "too small" in finding.what
+
+
+def test_crawling_at_an_even_pace(cancer):
+    # the objective falls by 6 %, but no slower in the end than in the beginning
+    X, y = scale(cancer[0]), cancer[1]
+    model = SGDClassifier(
+        "log_loss", learning_rate="constant", eta0=1e-6, max_iter=10_000, random_state=0
+    ).fit(X, y)
+    finding = diagnose(model, X, y)["crawling"]
+    assert "tol=0.001 ended the fit" in finding.what and finding.parameters == {"eta0": 1e-5}
+
+
+def test_a_fit_that_a_callback_ended_is_not_said_to_crawl_because_of_tol(diabetes):
+    X, y = diabetes
+    model = SGDRegressor(learning_rate="constant", eta0=1e-6, max_iter=30, tol=None, random_state=0)
+    model.set_callbacks(on_epoch(lambda info: info.epoch == 10)).fit(X, y)
+    assert diagnose(model, X, y).healthy
+
+
+def test_the_auto_rate_scales_by_itself(cancer):
+    X, y = cancer
+    model = SGDClassifier("log_loss", learning_rate="auto", random_state=0).fit(X, y)
+    assert diagnose(model, X, y).healthy
+
+
+def test_the_numbers_of_several_models_are_said_of_whom():
+    X, y = load_digits(return_X_y=True)
+    model = SGDClassifier(learning_rate="constant", eta0=5, max_iter=30, random_state=0).fit(X, y)
+    diagnosis = diagnose(model, X, y)
+    table = model.history_["objective"]
+    last = [column[np.isfinite(column)][-1] for column in table.T]
+    assert f"objective (mean of 10 models) {table[0].mean():.4g} in the first" in diagnosis.summary
+    assert f"{np.mean(last):.4g} in the last" in diagnosis.summary
+    longest = int(np.argmax(np.isfinite(table).sum(axis=0)))
+    finding = diagnosis["overshooting"]
+    assert finding.what.startswith(f"The objective of class '{longest}' ")
+    assert finding.numbers["last"] == last[longest]
+
+
+def test_a_solver_that_was_ended_early(cancer):
+    X, y = cancer
+    model = LogisticRegression(max_iter=3).fit(X, y)
+    diagnosis = diagnose(model, X, y)
+    assert [finding.name for finding in diagnosis] == ["unfinished"]
+    finding = diagnosis["unfinished"]
+    assert "where tol=0.0001 asks for less: max_iter=3 iterations were run." in finding.what
+    assert finding.numbers["certificate"] == model.certificate_.relative > 1e-4
+    assert diagnose(model.set_params(**finding.parameters).fit(X, y), X, y).healthy
+    assert diagnosis.summary.startswith("LogisticRegression, 3 iterations: objective ")
+
+
+@pytest.mark.parametrize("model", [LinearRegression(), Ridge(), RidgeCV(), Lasso(alpha=0.1)])
+def test_least_squares_can_be_diagnosed(model, diabetes):
+    X, y = diabetes
+    diagnosis = diagnose(model.fit(X, y), X, y)
+    assert diagnosis.healthy and "1 iteration: objective" in diagnosis.summary
 
 
 def test_plateau(diabetes):
@@ -156,6 +232,35 @@ def test_under_regularised():
     assert "under-regularised" not in diagnose(model, X[:60], y[:60])  # not to be seen
 
 
+@pytest.mark.parametrize(
+    "model, expected",
+    [
+        (SGDClassifier("log_loss", penalty=None), {"penalty": "l2", "alpha": 1e-3}),
+        (SGDClassifier("log_loss", alpha=0, learning_rate="constant", eta0=0.1), {"alpha": 1e-3}),
+        (SGDClassifier(learning_rate="pa1", eta0=1.0), {"eta0": 0.1}),
+        (LogisticRegression(C=100.0), {"C": 10.0}),
+        (LogisticRegression(C=np.inf), {"C": 1.0}),
+        (RidgeCV([1e-6]), {}),
+        (LinearRegression(), {}),
+        (Ridge(alpha=1e-6), {"alpha": 1e-5}),
+    ],
+    ids=lambda value: str(value).replace("\n", "") if isinstance(value, dict) else type(value).__name__,
+)
+def test_the_remedy_of_a_missing_penalty_has_an_effect(model, expected):
+    draws = np.random.default_rng(0)
+    X = draws.normal(size=(120, 70))
+    score = X[:, :3].sum(axis=1) + 1.5 * draws.normal(size=120)
+    y = score if isinstance(model, (LinearRegression, Ridge, RidgeCV)) else score > 0
+    model.fit(X[:60], y[:60])
+    finding = diagnose(model, X[:60], y[:60], X[60:], y[60:])["under-regularised"]
+    assert finding.parameters == expected
+    for name, value in expected.items():
+        assert f"{name}={value!r}" in finding.remedy or f"{name}={value:g}" in finding.remedy
+    before = model.coef_.copy()
+    if expected:
+        assert (model.set_params(**expected).fit(X[:60], y[:60]).coef_ != before).any()
+
+
 def test_what_is_returned_is_for_people_and_programs(cancer):
     X, y = cancer
     model = SGDClassifier("log_loss", random_state=0).fit(X, y)
@@ -178,6 +283,15 @@ def test_what_cannot_be_diagnosed_is_refused(cancer):
         diagnose(SGDClassifier(), X, y)
     with pytest.raises(ValueError, match="This SGDClassifier has no history_"):
         diagnose(SklearnSGDClassifier().fit(X, y), X, y)
+    model = SGDClassifier("log_loss", random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match=r"call diagnose\(model, X, y\)"):
+        diagnose(model, y, X)
+    with pytest.raises(ValueError, match="was fitted to 30 features"):
+        diagnose(model, X.iloc[:, :4], y)
+    with pytest.raises(ValueError, match="X has 569 rows and y has 5"):
+        diagnose(model, X, y[:5])
+    with pytest.raises(ValueError, match="both X_val and y_val"):
+        diagnose(model, X, y, X)
 
 
 def test_nothing_is_changed(cancer):

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler, scale
 from fastgd import (
     DescentPathDisplay,
     LearningRateFinderDisplay,
+    LogisticRegression,
     RegularizationPathDisplay,
     SGDClassifier,
     SGDClassifierCV,
@@ -141,6 +142,106 @@ def test_training_curve_refuses_what_it_cannot_draw(diabetes):
         TrainingCurveDisplay.from_estimator(model, ax=plt.subplots(2)[1])
     with pytest.raises(ValueError, match="at least one history"):
         TrainingCurveDisplay([], [])
+
+
+def test_the_gradient_norm_is_that_of_the_mean_gradient(diabetes):
+    X, y = diabetes
+    # full batches: the gradient itself, of the objective at the weights before the epoch
+    model = SGDRegressor(batch_size="full", learning_rate="constant", eta0=0.1, alpha=0.01)
+    paths = PathRecorder()
+    model.set_params(max_iter=5, tol=None, random_state=0).set_callbacks(paths).fit(X, y)
+    display = TrainingCurveDisplay.from_estimator(model, columns="gradient_norm")
+    assert "gradient norm" in display.ax_.get_title(loc="left")
+    drawn = display.lines_["gradient_norm"][0].get_ydata()
+    coefs = [np.zeros(X.shape[1]), *[np.ravel(coef) for coef in paths.coefs_]]
+    intercepts = [0.0, *np.ravel(paths.intercepts_)]
+    for epoch in range(5):
+        residual = X @ coefs[epoch] + intercepts[epoch] - y
+        gradient = np.append(X.T @ residual / len(y) + 0.01 * coefs[epoch], residual.mean())
+        assert drawn[epoch] == pytest.approx(np.linalg.norm(gradient), rel=1e-9)
+    assert "gradient_norm" not in model.history_
+
+
+@pytest.mark.parametrize("batch_size", [1, 8])
+@pytest.mark.parametrize("rate", ["invscaling", "constant", "adaptive", "optimal"])
+def test_the_gradient_norm_divides_by_the_sum_of_the_rates(rate, batch_size, diabetes):
+    X, y = diabetes
+    model = SGDRegressor(learning_rate=rate, eta0=0.01, alpha=0.01, tol=0.05, n_iter_no_change=1)
+    model.set_params(batch_size=batch_size, max_iter=12, random_state=0).fit(X, y)
+    drawn = TrainingCurveDisplay.from_estimator(model, columns=["gradient_norm"])
+    steps = -(-len(X) // batch_size)
+    t = np.arange(1, model.n_iter_ * steps + 1).reshape(model.n_iter_, steps)
+    last = model.history_["learning_rate"]
+    if rate == "invscaling":
+        total = (0.01 / t**0.25).sum(axis=1)
+    elif rate == "optimal":
+        t = t - 1 + 1 / (0.01 * last[0]) - (steps - 1)
+        total = (1 / (0.01 * t)).sum(axis=1)
+    else:
+        total = last * steps
+    np.testing.assert_allclose(
+        drawn.lines_["gradient_norm"][0].get_ydata(), model.history_["update_norm"] / total, rtol=1e-9
+    )
+
+
+def test_the_gradient_norm_of_several_models_and_what_has_none(iris):
+    X, y = iris
+    model = SGDClassifier("log_loss", random_state=0).fit(X, y)
+    display = TrainingCurveDisplay.from_estimators({"a": model, "b": model}, columns=["loss"])
+    display.plot(columns=["loss", "gradient_norm"])  # asked for later
+    assert np.isfinite(display.lines_["gradient_norm"][1].get_ydata()).all()
+    for parameters in ({"optimizer": "adam"}, {"learning_rate": "auto"}):
+        other = SGDClassifier(random_state=0, **parameters).fit(X, y)
+        with pytest.raises(ValueError, match="updates are no multiples of the gradient"):
+            TrainingCurveDisplay.from_estimator(other, columns=["gradient_norm"])
+    with pytest.raises(ValueError, match="draw it by from_estimator"):
+        TrainingCurveDisplay.from_history(model.history_, columns=["gradient_norm"])
+    parts = SGDClassifier("log_loss", random_state=0).partial_fit(X[:100], y[:100], classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="several calls of partial_fit"):
+        TrainingCurveDisplay.from_estimator(parts.partial_fit(X[100:], y[100:]), columns="gradient_norm")
+
+
+def test_training_curve_of_a_solver(iris):
+    X, y = iris
+    model = LogisticRegression().fit(X, y)
+    display = TrainingCurveDisplay.from_estimator(model)
+    axes = labelled(display)
+    assert list(display.lines_) == ["objective", "certificate"]
+    assert axes[1].get_yscale() == "log" and axes[0].get_xlabel() == "iteration"
+    np.testing.assert_array_equal(
+        display.lines_["certificate"][0].get_ydata(), model.history_["certificate"]
+    )
+    with pytest.raises(ValueError, match="LogisticRegression has no gradient_norm"):
+        TrainingCurveDisplay.from_estimator(model, columns=["gradient_norm"])
+    model.history_ = {}
+    with pytest.raises(ValueError, match="history_ of this LogisticRegression is empty"):
+        TrainingCurveDisplay.from_estimator(model)
+
+
+def test_many_fits_have_their_legend_below(diabetes):
+    X, y = diabetes
+    fits = {f"eta0={eta0}": SGDRegressor(eta0=eta0, **SHORT).fit(X, y) for eta0 in np.arange(1, 9) / 1e3}
+    display = TrainingCurveDisplay.from_estimators(fits)
+    assert display.ax_[0].get_legend() is None
+    (legend,) = display.figure_.legends
+    assert len(legend.get_texts()) == 8
+    display.figure_.canvas.draw()
+    lowest = min(ax.get_window_extent().y0 for ax in display.ax_)
+    assert legend.get_window_extent().y1 < lowest
+    (ax,) = plt.subplots(1, squeeze=False, layout="constrained")[1].ravel()
+    one = TrainingCurveDisplay.from_estimators(fits, columns="loss", ax=ax)
+    one.figure_.canvas.draw()
+    assert ax.get_legend().get_window_extent().y1 < ax.get_window_extent().y0
+
+
+def test_a_dict_of_names_is_asked_for(diabetes):
+    X, y = diabetes
+    path = PathRecorder()
+    model = SGDRegressor(**SHORT).set_callbacks(path).fit(X, y)
+    with pytest.raises(ValueError, match="estimators must be a dict of name -> fitted estimator"):
+        TrainingCurveDisplay.from_estimators([model, model])
+    with pytest.raises(ValueError, match="paths must be a dict of name -> PathRecorder"):
+        DescentPathDisplay.from_paths(model, X, y, [path])
 
 
 # -- learning rates --------------------------------------------------------------------------------
@@ -299,6 +400,52 @@ def test_descent_paths_refuse_what_they_cannot_draw(diabetes, iris):
         DescentPathDisplay.from_estimator(model, X, y, path)
 
 
+@pytest.mark.parametrize(
+    "wrong, match",
+    [
+        (("typo", "feature 1"), "there is no 'typo' among 'feature 0', 'feature 1'"),
+        ((0, 99), "99 must be the name of a feature, or its number"),
+        ((0.5, 1), "0.5 must be the name of a feature"),
+        ((0,), "must be 'principal' or a pair of features"),
+        ((0, 0), "must be two different features"),
+        ((-1, "feature 0", 1), "a pair of features; got 3"),
+    ],
+)
+def test_directions_that_are_no_pair_of_features(wrong, match, diabetes):
+    X, y = diabetes
+    path = PathRecorder()
+    model = SGDRegressor(**SHORT).set_callbacks(path).fit(X, y)
+    with pytest.raises(ValueError, match=match):
+        DescentPathDisplay.from_estimator(model, X, y, path, directions=wrong)
+
+
+def test_a_model_that_is_not_there(iris):
+    X, y = iris
+    path = PathRecorder()
+    model = SGDClassifier("log_loss", random_state=0).set_callbacks(path).fit(X, y)
+    for wrong in (99, 3, -1, "a"):
+        with pytest.raises(ValueError, match="trains 3 on these data, numbered from 0 to 2"):
+            DescentPathDisplay.from_estimator(model, X, y, path, model=wrong)
+
+
+def test_the_lowest_point_is_above_the_paths(diabetes):
+    X, y = diabetes
+    path = PathRecorder()
+    model = SGDRegressor(**SHORT).set_callbacks(path).fit(X, y)
+    display = DescentPathDisplay.from_estimator(model, X, y, path)
+    (cross,) = [line for line in display.ax_.lines if line.get_label() == "lowest on the plane"]
+    assert all(cross.get_zorder() > line.get_zorder() for line in display.ax_.lines if line is not cross)
+
+
+def test_what_has_no_learning_rate_or_path_is_refused(iris):
+    X, y = iris
+    with pytest.raises(TypeError, match="LogisticRegression has no learning rate to find"):
+        LearningRateFinderDisplay.from_estimator(LogisticRegression().fit(X, y), X, y)
+    search = GridSearchCV(SGDClassifier(), {"alpha": [1e-3, 1e-2]})
+    with pytest.raises(ValueError, match=r"has no cv_results_: it must be a .* that is fitted"):
+        RegularizationPathDisplay.from_search(search)
+
+
 def test_the_landscape_is_what_the_fit_descends(iris):
     X, y = iris
     weight = np.linspace(0.5, 2, len(X))
@@ -340,6 +487,7 @@ def test_regularization_path_of_classes_and_of_the_elastic_net(iris):
     labelled(display)
     ratio = model.l1_ratios_.tolist().index(model.l1_ratio_)
     np.testing.assert_array_equal(display.scores, model.scores_path_[ratio])
+    assert display.ax_[0].get_ylabel() == "norm of a feature's 3 coefficients"
     at = display.alphas.tolist().index(model.alpha_)
     np.testing.assert_allclose(display.coefs[at], np.linalg.norm(model.coef_, axis=0), rtol=1e-6)
 

@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 from cases import layout, solution
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss, roc_auc_score
 
-from fastgd import SGDClassifier, SGDOneClassSVM, SGDRegressor, many, training
+from fastgd import LogisticRegression, SGDClassifier, SGDOneClassSVM, SGDRegressor, many, training
 from fastgd.callbacks import (
     Callback,
     Checkpoint,
@@ -329,6 +330,40 @@ def test_a_resumed_fit_has_the_same_bits(kind, after, kind_of_layout, X, tmp_pat
     assert (np.diff(seconds, axis=0)[: after + 1] > 0).all() or np.isnan(seconds).any()
 
 
+@pytest.mark.parametrize("end", ["max_iter", "callback", "TimeBudget"])
+@pytest.mark.parametrize("kind_of_layout, every", [("dense", 1), ("dense", 100), ("csr64", 1)])
+def test_a_fit_that_was_ended_goes_on(kind, end, kind_of_layout, every, X, tmp_path):
+    make, y = kind
+    X = layout(X, kind_of_layout)
+    path, whole = tmp_path / "fit.ckpt", make().fit(X, y)
+    budget = TimeBudget(1e9)
+    enders = {
+        "max_iter": [],
+        "callback": [on_epoch(lambda info: info.epoch == 5)],
+        "TimeBudget": [
+            on_epoch(lambda info: setattr(budget, "max_time", 1e-9 if info.epoch == 5 else 1e9)),
+            budget,
+        ],
+    }
+    parameters = {"max_iter": 5} if end == "max_iter" else {}
+    part = make(**parameters).set_callbacks(Checkpoint(path, every=every), *enders[end]).fit(X, y)
+    assert part.n_iter_ == min(5, whole.n_iter_)
+    saved = path.read_bytes()
+    for _ in range(2):  # what is saved does not depend on the memory of the run that saved it
+        path.write_bytes(saved)
+        resumed = Checkpoint.resume(path, X, y, max_iter=12, every=1)
+        assert_array_equal(solution(resumed), solution(whole))
+        assert resumed.n_iter_ == whole.n_iter_ and resumed.t_ == whole.t_
+        assert resumed.stop_reason_ == whole.stop_reason_
+        for name in set(whole.history_) - {"seconds"}:
+            assert_array_equal(resumed.history_[name], whole.history_[name])
+    # and once more, from the end of the run that went on
+    longer = make(max_iter=20).fit(X, y)
+    again = Checkpoint.resume(path, X, y, max_iter=20)
+    assert_array_equal(solution(again), solution(longer))
+    assert again.n_iter_ == longer.n_iter_ and again.stop_reason_ == longer.stop_reason_
+
+
 def test_a_program_that_is_started_again_goes_on(X, y_two, tmp_path):
     path, seen = tmp_path / "fit.ckpt", []
 
@@ -486,6 +521,8 @@ def test_early_stopping_restores_the_best_epoch_of_any_metric(scoring, X, y_two)
     model.fit(X[train], y_two[train])
     assert model.n_iter_ == watch.best_epoch_ + 3 < 200
     assert watch.best_score_ == max(watch.scores_) == watch.scores_[watch.best_epoch_ - 1]
+    named = f"score {scoring}" if scoring else "score"
+    assert model.stop_reason_.startswith(f"The {named} of the validation set did not improve")
     now = {
         "roc_auc": lambda: roc_auc_score(y_two[val], model.decision_function(X[val])),
         "neg_log_loss": lambda: -log_loss(y_two[val], model.predict_proba(X[val])),
@@ -540,8 +577,9 @@ def test_time_budget_lets_a_fit_take_its_time(X, y_real):
     began = time.perf_counter()
     model.fit(X, y_real)
     assert model.history_["seconds"][-1] > 0.19 and time.perf_counter() - began < 20
-    with pytest.raises(ValueError, match="must be more than 0"):
-        TimeBudget(0)
+    for wrong in (0, -1, float("nan"), "1", None, True):
+        with pytest.raises(ValueError, match="must be a number of seconds, more than 0"):
+            TimeBudget(wrong)
 
 
 def test_time_budget_gives_a_resumed_fit_what_is_left(X, y_real, tmp_path):
@@ -610,8 +648,59 @@ def test_the_guard_is_silent_on_a_healthy_fit(kind, X):
         warnings.filterwarnings("error", message="The fit diverged")
         watched = make().set_callbacks(DivergenceGuard()).fit(X, y)
     assert_array_equal(solution(watched), solution(make().fit(X, y)))
-    with pytest.raises(ValueError, match="factor"):
-        DivergenceGuard(1)
+    for wrong in (1, "a", None):
+        with pytest.raises(ValueError, match=r"factor=.* must be a number above 1"):
+            DivergenceGuard(wrong)
+
+
+@pytest.mark.parametrize("targets", [1, 4])
+def test_the_guard_sees_a_blow_up_in_the_first_epoch(targets, X, y_real):
+    # the losses of all epochs are alike, and astronomic: the kernels bound the slope of the loss
+    y = y_real if targets == 1 else np.column_stack([y_real] * targets)
+    model = SGDRegressor(learning_rate="constant", eta0=0.01, max_iter=30, tol=None, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        blind = clone(model).fit(200 * X, y)
+    losses = blind.history_["loss"].reshape(30, -1).mean(axis=1)
+    assert losses.max() < 10 * losses[0]
+    watched = model.set_callbacks(DivergenceGuard())
+    with pytest.warns(ConvergenceWarning, match=r"The fit diverged: .* that of zero weights is"):
+        watched.fit(200 * X, y)
+    assert 5 <= watched.n_iter_ < 30
+    assert not watched.coef_.any() and not watched.intercept_.any()
+    for reason in np.ravel(watched.stop_reason_):
+        assert reason.endswith("The weights that training began with were restored.")
+
+
+def test_the_guard_sees_a_blow_up_within_the_first_epoch(X, y_real, short_segments):
+    rows = np.tile(200 * X, (4, 1))
+    model = SGDRegressor(learning_rate="constant", eta0=0.01, max_iter=30, tol=None, random_state=0)
+    model.set_callbacks(DivergenceGuard(every_segments=1)).fit(rows, np.tile(y_real, 4))
+    assert model.n_iter_ == 1 and model.stop_reason_.startswith("The fit diverged: the loss of epoch 1")
+
+
+def test_the_guard_gives_up_a_loss_that_falls_from_beyond_all_bounds(X, y_two):
+    model = SGDClassifier("squared_hinge", max_iter=100, tol=None, random_state=0)
+    losses = clone(model).fit(5 * X, y_two).history_["loss"]
+    assert losses[0] > losses[4] > losses[-1] > 1e15
+    assert model.set_callbacks(DivergenceGuard()).fit(5 * X, y_two).n_iter_ == 5
+
+
+def test_the_guard_lets_a_wild_beginning_come_down(X, y_two):
+    # scikit-learn's defaults on few rows begin with steps far too large, and decay
+    model = SGDClassifier(max_iter=100, tol=None, random_state=0)
+    whole = clone(model).fit(5 * X, y_two)
+    assert whole.history_["loss"][0] > 10  # ten times that of zero weights
+    watched = model.set_callbacks(DivergenceGuard()).fit(5 * X, y_two)
+    assert watched.n_iter_ == 100
+    assert_array_equal(solution(watched), solution(whole))
+
+
+def test_the_guard_leaves_solvers_and_perceptrons_alone(X, y_two):
+    for model in (LogisticRegression(), SGDClassifier("perceptron", random_state=0)):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="The fit diverged")
+            model.set_callbacks(DivergenceGuard()).fit(X, y_two)
 
 
 # -- loggers, paths and bars -----------------------------------------------------------------------

@@ -4,8 +4,13 @@ scikit-learn 1.9 brought one mechanism: an object that follows the ``FitCallback
 handed to ``estimator.set_callbacks(...)``, is told when the fit and each of its tasks begin and
 end, with a *context* that says where in the tree of tasks it is, and asks for a stop by returning
 True.  fastgd has this mechanism and no other, so that scikit-learn's own callbacks (its progress
-bar, its scoring monitor) show the epochs of a fastgd fit, and a search or a pipeline hands its
-callbacks down.  Before 1.9, callback_support.py stands in for it.
+bar, its scoring monitor) show the epochs of a fastgd fit.  Before 1.9, callback_support.py stands in
+for it.
+
+A pipeline or a search hands down those callbacks alone that have a ``max_propagation_depth`` (here
+:class:`ProgressBar`), and refuses to have these on its steps.  The others act on one fit and are set on
+the estimator that they act on, ``pipeline[-1].set_callbacks(TimeBudget(60))``; on a pipeline they would
+hear of no epoch, which they warn about.
 
 A fit is a task with one subtask per epoch, and an epoch, where a callback asks for it, one subtask
 per segment: a share of the rows that the kernels train on in one call.  One file per concern:

@@ -4,7 +4,13 @@ The protocol has one hook for the end of the fit, of an epoch and of a segment. 
 apart and leaves alone what is no task of fastgd, such as those of a search above it.
 """
 
+import warnings
+
 import numpy as np
+from sklearn.pipeline import Pipeline
+
+from ..callback_support import CallbackSupportMixin
+from ..compat import callers_level
 
 __all__ = ["Callback", "on_epoch", "on_segment"]
 
@@ -56,7 +62,22 @@ class Callback:
 
     def setup(self, estimator, context):
         """Called before the fit."""
+        if not (isinstance(estimator, CallbackSupportMixin) or hasattr(self, "max_propagation_depth")):
+            self._warn_deaf(estimator)
         self.fit_begin(estimator)
+
+    def _warn_deaf(self, estimator):
+        """Say that a pipeline or a search does not hand this callback down."""
+        name, own = type(estimator).__name__, type(self).__name__
+        remedy = "Set it on the estimator of fastgd inside it"
+        if isinstance(estimator, Pipeline):
+            remedy = "Set it on the step that trains: pipeline[-1].set_callbacks(...)"
+        warnings.warn(
+            f"{own} is set on a {name}, which does not hand it down: it will hear of no epoch and do "
+            f"nothing. {remedy}.",
+            UserWarning,
+            stacklevel=callers_level(),
+        )
 
     def teardown(self, estimator, context):
         """Called after the fit, however it ended."""

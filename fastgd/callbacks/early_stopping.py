@@ -110,7 +110,7 @@ class EarlyStopping(Callback):
                 info.keep()
         if info.epoch - self.best_epoch_ < self.patience:
             return False
-        what = self.monitor if self.X_val is None else f"score {self._name()} of the validation set"
+        what = self.monitor if self.X_val is None else f"{self._name()} of the validation set"
         best = self.best_score_ if self.X_val is not None or self._rises() else -self.best_score_
         return info.stop(
             f"The {what} did not improve by {self.min_delta:g} for {self.patience} epochs; its best was "
@@ -118,7 +118,8 @@ class EarlyStopping(Callback):
         )
 
     def _name(self):
-        return self.scoring if isinstance(self.scoring, str) else getattr(self.scoring, "__name__", "")
+        name = self.scoring if isinstance(self.scoring, str) else getattr(self.scoring, "__name__", None)
+        return "score" if name is None else f"score {name}"
 
     def _rises(self):
         return self.monitor == "validation_score"

@@ -299,6 +299,7 @@ class FitTask:
             return replace(result, stop_reason=reason)
         epoch, weights = kept
         coef, intercept, average_coef, average_intercept, state = weights[i]
+        which = f"of epoch {epoch}" if epoch else "that training began with"
         return replace(
             result,
             coef=coef,
@@ -306,7 +307,7 @@ class FitTask:
             average_coef=average_coef,
             average_intercept=average_intercept,
             state=state,
-            stop_reason=f"{reason} The weights of epoch {epoch} were restored.",
+            stop_reason=f"{reason} The weights {which} were restored.",
         )
 
 
@@ -407,6 +408,15 @@ class Epoch:
         return float(np.nanmean(losses)) if np.isfinite(losses).any() else np.nan
 
     @property
+    def zero_loss(self):
+        """Mean loss of zero weights, to compare `loss` with; NaN where it is not known.
+
+        Worked out from the targets each time it is asked for.
+        """
+        training = None if self._task is None else self._task._training
+        return np.nan if training is None else float(np.mean(training.zero_loss()))
+
+    @property
     def complete(self):
         """Whether this is the end of an epoch that was not cut short."""
         training = None if self._task is None else self._task._training
@@ -465,18 +475,21 @@ class Epoch:
         """Have a function called when all callbacks have been told, none having raised."""
         self._task._deferred.append(function)
 
-    def keep(self, *, if_diverged=False):
+    def keep(self, *, if_diverged=False, start=False):
         """Have the fit end with the weights of this moment, unless others are kept later.
 
         Parameters
         ----------
         if_diverged : bool, default=False
             Only if it overflows, or a callback stops it as diverged, and no others are kept.
+
+        start : bool, default=False
+            Instead of those of this moment, the weights that training began with.
         """
         task = self._task
         if task is None or task._training is None:
             return
-        kept = (self.epoch, task._training.weights())
+        kept = (0, task._training.start()) if start else (self.epoch, task._training.weights())
         if if_diverged:
             task._fallback = kept
         else:

@@ -9,7 +9,7 @@ is seen as its shadow.
 import numpy as np
 
 from .landscape import Landscape, last_step, through
-from .style import INK, MARKERS, colour, legend, panels, tidy
+from .style import INK, MARKERS, MOST_INSIDE, colour, legend, named, panels, tidy
 
 __all__ = ["DescentPathDisplay"]
 
@@ -142,6 +142,7 @@ class DescentPathDisplay:
         -------
         display : DescentPathDisplay
         """
+        paths = named(paths, "paths", "PathRecorder")
         X, names = through(estimator, X)
         own = last_step(estimator)
         landscape = Landscape(own, X, y, sample_weight, model)
@@ -193,9 +194,10 @@ class DescentPathDisplay:
         bar.set_label("objective (mean loss + penalty)", color=INK)
         bar.outline.set_visible(False)
         low = np.unravel_index(np.nanargmin(finite), finite.shape)
-        ax.plot(
-            self.a[low[1]], self.b[low[0]], "+", ms=11, mew=1.6, color=INK, label="lowest on the plane"
-        )
+        # above the paths that end there, with a halo
+        ax.plot(self.a[low[1]], self.b[low[0]], "+", ms=14, mew=4.5, color="white", zorder=6)
+        lowest = {"color": INK, "label": "lowest on the plane", "zorder": 7}
+        ax.plot(self.a[low[1]], self.b[low[0]], "+", ms=11, mew=1.8, **lowest)
         self.lines_ = []
         for i, (path, label) in enumerate(zip(self.paths, self.labels, strict=True)):
             marker = MARKERS[i % len(MARKERS)] if len(path) <= FEW else None
@@ -209,8 +211,9 @@ class DescentPathDisplay:
         ax.set_xlim(self.a[0], self.a[-1])
         ax.set_ylim(self.b[0], self.b[-1])
         legend(ax, loc=self._free_corner())
-        ax.get_legend().set_frame_on(True)
-        ax.get_legend().get_frame().set(alpha=0.8, edgecolor="none", facecolor="white")
+        if len(self.paths) < MOST_INSIDE:
+            ax.get_legend().set_frame_on(True)
+            ax.get_legend().get_frame().set(alpha=0.8, edgecolor="none", facecolor="white")
         self.ax_ = ax
         return self
 
@@ -243,13 +246,10 @@ def _points(recorder, model, start):
 def _plane(directions, names, points, centre):
     """Two orthonormal directions and their names."""
     if not isinstance(directions, str):
-        units, labels = [], []
-        for feature in directions:
-            j = names.index(feature) if isinstance(feature, str) else feature
-            unit = np.zeros(len(names) + 1)
-            unit[j] = 1.0
-            units.append(unit)
-            labels.append("intercept" if unit[-1] else f"weight of {names[j]}")
+        places = _features(directions, names)
+        units = np.zeros((2, len(names) + 1))
+        units[[0, 1], places] = 1.0
+        labels = ["intercept" if j == len(names) else f"weight of {names[j]}" for j in places]
         return *units, tuple(labels)
     if directions != "principal":
         raise ValueError(f"directions={directions!r} must be 'principal' or a pair of features.")
@@ -264,6 +264,32 @@ def _plane(directions, names, points, centre):
         f"direction {k + 1} (weights; {shares[k]:.3g} % of the paths' spread)" for k in range(2)
     )
     return signs[0] * rows[0], signs[1] * rows[1], labels
+
+
+def _features(directions, names):
+    """The places of two features among the weights; the intercept's is behind them."""
+    pair, d = list(directions), len(names)
+    if len(pair) != 2:
+        raise ValueError(
+            f"directions={directions!r} must be 'principal' or a pair of features; got {len(pair)}."
+        )
+    places = []
+    for feature in pair:
+        if isinstance(feature, str):
+            if feature not in names:
+                shown = ", ".join(map(repr, names[:8])) + (" ..." if d > 8 else "")
+                raise ValueError(f"directions={directions!r}: there is no {feature!r} among {shown}.")
+            places.append(names.index(feature))
+        elif isinstance(feature, (int, np.integer)) and -1 <= feature < d:
+            places.append(int(feature) % (d + 1))
+        else:
+            raise ValueError(
+                f"directions={directions!r}: {feature!r} must be the name of a feature, or its number "
+                f"from 0 to {d - 1}, or -1 for the intercept."
+            )
+    if places[0] == places[1]:
+        raise ValueError(f"directions={directions!r} must be two different features: they span a plane.")
+    return places
 
 
 def _range(values, resolution):

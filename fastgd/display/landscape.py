@@ -60,6 +60,11 @@ class Landscape:
         X, y = validated(estimator, X, y, reset=True, y_numeric=numeric)
         job = estimator._prepare(X, y, sample_weight)
         self.models = len(job.problems)
+        if not (isinstance(model, (int, np.integer)) and 0 <= model < self.models):
+            raise ValueError(
+                f"model={model!r}: this {type(estimator).__name__} trains {self.models} on these data, "
+                f"numbered from 0 to {self.models - 1}."
+            )
         self.problem, self.plan = job.problems[model], job.plan
         self.classes = self.problem.classes
         n = X.shape[0]

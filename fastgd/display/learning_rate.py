@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from ..data import validated
 from ..linear_model.sharing import fit_together
-from ..linear_model.stochastic import SGDRegressor
+from ..linear_model.stochastic import SGDClassifier, SGDRegressor
 from .landscape import Landscape, last_step, through
 from .style import COLOURS, FAINT, INK, panels, tidy
 
@@ -115,6 +115,11 @@ class LearningRateFinderDisplay:
         """
         X, _ = through(estimator, X)
         estimator = last_step(estimator)
+        if not isinstance(estimator, (SGDClassifier, SGDRegressor)):
+            raise TypeError(
+                f"{type(estimator).__name__} has no learning rate to find; it must be an SGDClassifier "
+                "or SGDRegressor of fastgd, or a pipeline that ends in one."
+            )
         rates = np.unique(np.asarray(ANY if learning_rates is None else learning_rates, dtype=float))
         if not (len(rates) and np.isfinite(rates).all() and rates[0] > 0):
             raise ValueError("learning_rates must be finite numbers above 0, at least one.")

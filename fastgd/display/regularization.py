@@ -41,9 +41,12 @@ class RegularizationPathDisplay:
     scoring : str, default='score'
         What the scores are.
 
+    models : int, default=1
+        How many models a fit has: classes or targets.
+
     Attributes
     ----------
-    alphas, scores, best, coefs, names, scoring
+    alphas, scores, best, coefs, names, scoring, models
         As given.
 
     figure_ : matplotlib Figure
@@ -60,7 +63,7 @@ class RegularizationPathDisplay:
     >>> display = RegularizationPathDisplay.from_estimator(model, X, y)  # doctest: +SKIP
     """
 
-    def __init__(self, alphas, scores, best, coefs=None, names=None, *, scoring="score"):
+    def __init__(self, alphas, scores, best, coefs=None, names=None, *, scoring="score", models=1):
         order = np.argsort(alphas)
         self.alphas = np.asarray(alphas, dtype=float)[order]
         self.scores = np.asarray(scores, dtype=float).reshape(len(order), -1)[order]
@@ -68,6 +71,7 @@ class RegularizationPathDisplay:
         self.coefs = None if coefs is None else np.asarray(coefs, dtype=float)[order]
         self.names = names
         self.scoring = scoring
+        self.models = models
 
     @classmethod
     def from_estimator(cls, estimator, X=None, y=None, *, sample_weight=None, ax=None):
@@ -100,14 +104,14 @@ class RegularizationPathDisplay:
         if len(own.scores_path_) > 1:
             ratio = int(np.flatnonzero(own.l1_ratios_ == own.l1_ratio_)[0])
             scores = own.scores_path_[ratio]
-        coefs = names = None
+        coefs, models, names = None, 1, None
         if X is not None:
             X, names = through(estimator, X)
             settings = [(float(alpha), getattr(own, "l1_ratio_", own.l1_ratio)) for alpha in own.alphas_]
-            coefs = _coefs(own._models(settings), X, y, sample_weight)
+            coefs, models = _coefs(own._models(settings), X, y, sample_weight)
         usual = "accuracy" if is_classifier(own) else "R²"
         scoring = own.scoring if isinstance(own.scoring, str) else usual
-        display = cls(own.alphas_, scores, own.alpha_, coefs, names, scoring=scoring)
+        display = cls(own.alphas_, scores, own.alpha_, coefs, names, scoring=scoring, models=models)
         return display.plot(ax=ax)
 
     @classmethod
@@ -131,6 +135,11 @@ class RegularizationPathDisplay:
         -------
         display : RegularizationPathDisplay
         """
+        if not hasattr(search, "cv_results_"):
+            raise ValueError(
+                f"This {type(search).__name__} has no cv_results_: it must be a GridSearchCV or "
+                "RandomizedSearchCV that is fitted."
+            )
         results = search.cv_results_
         varied = [name.removeprefix("param_") for name in results if name.startswith("param_")]
         if param is None:
@@ -150,7 +159,7 @@ class RegularizationPathDisplay:
         ]
         scores = np.column_stack([results[name] for name in splits])[chosen]
         alphas = np.array([results["params"][i][param] for i in chosen], dtype=float)
-        coefs = names = None
+        coefs, several, names = None, 1, None
         if X is not None:
             model = clone(search.estimator).set_params(**best)
             if isinstance(model, Pipeline):
@@ -160,9 +169,10 @@ class RegularizationPathDisplay:
             else:
                 (X, names), inner = through(model, X), param
             models = [clone(model).set_params(**{inner: alpha}) for alpha in alphas.tolist()]
-            coefs = _coefs(models, X, y)
+            coefs, several = _coefs(models, X, y)
         scoring = search.scoring if isinstance(search.scoring, str) else metric
-        return cls(alphas, scores, best[param], coefs, names, scoring=scoring).plot(ax=ax)
+        display = cls(alphas, scores, best[param], coefs, names, scoring=scoring, models=several)
+        return display.plot(ax=ax)
 
     def plot(self, ax=None):
         """Draw.
@@ -204,7 +214,11 @@ class RegularizationPathDisplay:
                 self.alphas, self.coefs[:, j], color=colour(i), ls=style, linewidth=1.9, label=name
             )
         ax.axhline(0, color=FAINT, linewidth=0.8)
-        tidy(ax, "", "coefficient (per unit of the feature)", "Coefficients")
+        if self.models == 1:
+            tidy(ax, "", "coefficient (per unit of the feature)", "Coefficients")
+        else:
+            label = f"norm of a feature's {self.models} coefficients"
+            tidy(ax, "", label, "Size of the coefficients, over the classes or targets")
         ax.legend(
             handles=handles,
             loc="center left",
@@ -244,7 +258,7 @@ class RegularizationPathDisplay:
 
 
 def _coefs(models, X, y, sample_weight=None):
-    """Coefficients of the models fitted to all data, of shape (n_models, n_features)."""
+    """Coefficients of the models fitted to all data, (n_models, n_features), and of how many each is."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if all(why_not(model) is None for model in models):
@@ -259,4 +273,4 @@ def _coefs(models, X, y, sample_weight=None):
             raise fit
         coef = np.atleast_2d(fit.coef_)
         rows.append(coef[0] if len(coef) == 1 else np.linalg.norm(coef, axis=0))
-    return np.array(rows)
+    return np.array(rows), len(coef)

@@ -3,11 +3,12 @@
 Nothing global is touched: no style sheet, no rcParams, so that a display fits into a figure of one's own.
 """
 
-__all__ = ["COLOURS", "FAINT", "INK", "MARKERS", "colour", "legend", "panels", "pyplot", "tidy"]
+__all__ = ["COLOURS", "FAINT", "INK", "MARKERS", "colour", "legend", "named", "panels", "pyplot", "tidy"]
 
 # Okabe and Ito's palette, in an order in which neighbours also differ in lightness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "os^Dvp*"
+MOST_INSIDE = 5  # entries of a legend that fit into an axes
 INK, FAINT, GRID = "#24292f", "#6e7781", "#e6e9ed"
 
 
@@ -63,9 +64,30 @@ def tidy(ax, xlabel, ylabel, title=None):
     ax.set_axisbelow(True)
 
 
-def legend(ax, **where):
-    """A legend without a frame, if there is something to tell apart."""
+def legend(ax, beside=None, **where):
+    """A legend without a frame, if there is something to tell apart; a long one below, not on the lines.
+
+    Below the figure `beside`, or below the axes where that is None.
+    """
     handles, labels = ax.get_legend_handles_labels()
-    if labels:
-        where = {"loc": "best", "fontsize": "small", **where}
-        ax.legend(handles, labels, frameon=False, labelcolor=INK, **where)
+    if not labels:
+        return
+    style = {"fontsize": "small", "frameon": False, "labelcolor": INK}
+    if len(labels) <= MOST_INSIDE:
+        ax.legend(handles, labels, **style, **{"loc": "best", **where})
+        return
+    style["ncols"] = 3 if max(map(len, labels)) < 30 else 2
+    if beside is not None:
+        beside.legend(handles, labels, loc="outside lower center", **style)
+    else:
+        ax.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, -0.14), **style)
+
+
+def named(things, parameter, what):
+    """A dict of name -> thing as it was given, or a sentence about what was given instead."""
+    if isinstance(things, dict) and things:
+        return things
+    given = "an empty dict" if isinstance(things, dict) else f"a {type(things).__name__}"
+    raise ValueError(
+        f"{parameter} must be a dict of name -> {what}, such as {{'small steps': ...}}; got {given}."
+    )
