@@ -55,7 +55,7 @@ def test_the_fuzzer_notices(monkeypatch):
 # ---- what it found -------------------------------------------------------------------------------
 
 
-# Step lengths that overflow, classes without a row, scores of predictions that are no numbers, weights that
+# Step lengths that overflow, classes without a row, scores of what is no number, weights that
 # early stopping took away, rates without a bound.
 @pytest.mark.parametrize("number", [500073, 501193, 1012408, 1013205, 1017698, 1019977])
 def test_cases_that_failed_once(number):
