@@ -12,6 +12,7 @@ so far is then returned, with a message that says what happened, at which step, 
 
 from inspect import signature
 from math import isfinite, sqrt
+from numbers import Integral, Real
 
 import numpy as np
 from scipy.optimize import Bounds, OptimizeResult
@@ -40,7 +41,7 @@ def _rule_and_schedule(optimizer, learning_rate, steps=None):
             "function of the step: names take their numbers from an estimator."
         )
     schedule = make_schedule(own if learning_rate is None else learning_rate, eta0=own)
-    return rule, schedule if steps is None else schedule.over(steps)
+    return rule, schedule if steps is None else schedule.over(max(steps, 1))
 
 
 class Optimizer:
@@ -323,6 +324,13 @@ def _notifier(callback):
     return lambda x, fun: callback(x.copy())
 
 
+def _refuse_limits(max_iter, tol):
+    if not isinstance(max_iter, Integral) or isinstance(max_iter, bool) or max_iter < 0:
+        raise ValueError(f"max_iter={max_iter!r} must be an int >= 0.")
+    if not isinstance(tol, Real) or isinstance(tol, bool) or not tol >= 0:
+        raise ValueError(f"tol={tol!r} must be a number >= 0; with 0, all max_iter steps are taken.")
+
+
 def minimize(
     fun,
     x0,
@@ -357,7 +365,7 @@ def minimize(
         A constant, a schedule of `fastgd.schedules`, or a function of the step 1, 2, ... None: the rule's
         own rate, 0.01 where it has none.
     max_iter : int, default=1000
-        Most steps.
+        Most steps, >= 0.
     tol : float, default=1e-6
         Descent ends where no entry of the gradient is larger; entries that point out of the bounds do not
         count.
@@ -399,6 +407,7 @@ def minimize(
     >>> result.x.round(6)
     array([2.])
     """
+    _refuse_limits(max_iter, tol)
     rule, schedule = _rule_and_schedule(optimizer, learning_rate, max_iter)
     x = np.array(x0, dtype=np.float64)
     x = x.reshape(1) if x.ndim == 0 else x
@@ -406,8 +415,6 @@ def minimize(
         raise ValueError(f"x0 must be one or more finite numbers, of shape (n,); got shape {x.shape}.")
     if not (jac is None or jac is True or callable(jac)):
         raise TypeError(f"jac={jac!r} must be a function, True, or None for finite differences.")
-    if max_iter < 1 or not tol >= 0:
-        raise ValueError(f"max_iter={max_iter} must be >= 1, and tol={tol} >= 0.")
     low, high = _box(bounds, x)
     if low is not None:
         np.clip(x, low, high, out=x)

@@ -291,13 +291,27 @@ def test_without_the_path():
     assert result.path is None and len(result.path_fun) == 10
 
 
+def test_any_whole_number_of_steps():
+    for steps in (0, 3, np.int32(3)):
+        result = minimize(
+            rosen, [0.0, 0.0], jac=rosen_der, max_iter=steps, learning_rate=Cosine(eta0=1e-3)
+        )
+        assert result.nit == steps and result.status == 1
+        assert_array_equal(result.path[0], [0.0, 0.0])
+        assert_array_equal(result.jac, rosen_der(result.x))
+
+
 @pytest.mark.parametrize(
     "params, sentence",
     [
         ({"x0": [np.nan]}, "x0 must be"),
         ({"x0": np.zeros((2, 2))}, "x0 must be"),
-        ({"max_iter": 0}, "max_iter=0"),
-        ({"tol": -1}, "tol=-1"),
+        ({"max_iter": -1}, "max_iter=-1 must be an int"),
+        ({"max_iter": 2.5}, "max_iter=2.5 must be an int"),
+        ({"max_iter": True}, "max_iter=True must be an int"),
+        ({"tol": -1}, "tol=-1 must be"),
+        ({"tol": None}, "tol=None must be"),
+        ({"tol": np.nan}, "tol=nan must be"),
         ({"jac": "2-point"}, "jac='2-point'"),
         ({"learning_rate": "cosine"}, "learning_rate='cosine'"),
         ({"learning_rate": -1.0}, "eta0=-1.0"),
