@@ -6,13 +6,15 @@ made to watch and to compare rules, and for functions that only a gradient metho
 smooth function of few variables, ``scipy.optimize.minimize(method="BFGS")`` needs far fewer steps.)
 `Optimizer` is for loops that are written by hand: it remembers what its rule needs of each array.
 
-A function of the user's may fail in the middle of a descent: it may return NaN, or raise. The best point
-so far is then returned, with a message that says what happened, at which step, and what to do.
+A function of the user's may fail in the middle of a descent: it may return NaN, or what is no number, or
+raise. The best point so far is then returned, with a message that says what happened, at which step, and
+what to do.
 """
 
 from inspect import signature
-from math import isfinite, sqrt
+from math import inf, isfinite, sqrt
 from numbers import Integral, Real
+from reprlib import repr as short
 
 import numpy as np
 from scipy.optimize import Bounds, OptimizeResult
@@ -29,7 +31,8 @@ DIFFERENCE = np.finfo(np.float64).eps ** (1 / 3)  # of central differences, rela
 DEFAULT_RATE = 0.01  # of rules that have none of their own
 CLIP_EPS = 1e-6
 
-CONVERGED, OUT_OF_STEPS, NOT_FINITE, RAISED, STOPPED = 0, 1, 2, 3, 99
+ROUNDING = 1e-10  # relative: values that differ by less are the same
+CONVERGED, OUT_OF_STEPS, NOT_FINITE, RAISED, WRONG, ASTRAY, STOPPED = 0, 1, 2, 3, 4, 5, 99
 
 
 def _rule_and_schedule(optimizer, learning_rate, steps=None):
@@ -217,15 +220,15 @@ def _clip_factor(rule, gradients):
 
 
 class _Failure(Exception):
-    """The user's function gave no number: a sentence, and the exception if it raised one."""
+    """The user's function gave no number: a sentence, and the exception that is raised for it at x0."""
 
-    def __init__(self, sentence, status, error=None):
+    def __init__(self, sentence, status, error):
         super().__init__(sentence)
         self.status, self.error = status, error
 
 
 class _Function:
-    """The user's function and gradient, counted and checked."""
+    """The user's function and gradient, counted and checked. Each call gets an array of its own."""
 
     def __init__(self, fun, jac, args, low, high):
         self.fun, self.jac, self.args = fun, jac, args
@@ -235,29 +238,32 @@ class _Function:
 
     def _call(self, function, x, name):
         try:
-            return function(x, *self.args)
+            return function(x.copy(), *self.args)
         except Exception as error:
-            sentence = f"{name} raised {type(error).__name__}: {error}."
-            raise _Failure(sentence, RAISED, error) from error
+            raise _Failure(f"{name} raised {type(error).__name__}: {error}.", RAISED, error) from error
 
     def value(self, x):
         """fun(x), a finite float."""
         self.nfev += 1
         value = self._call(self.fun, x, "fun")
         if self.jac is True:
-            value, gradient = value
+            try:
+                value, gradient = value
+            except (TypeError, ValueError):
+                raise _wrong("With jac=True, fun must return a pair (value, gradient)", value) from None
             self.pair = x, gradient
         if type(value) is not float:
-            value = np.asarray(value)
-            if value.size != 1:
-                raise TypeError(f"fun must return a number; it returned an array of shape {value.shape}.")
-            value = float(value.item())
+            value = _as_float(value)
         if not isfinite(value):
-            raise _Failure(f"fun returned {value}.", NOT_FINITE)
+            sentence = f"fun returned {value}."
+            raise _Failure(sentence, NOT_FINITE, ValueError(sentence))
         return value
 
     def gradient(self, x):
-        """The gradient at x: a finite float64 array of x's shape, and its largest entry."""
+        """The gradient at x: a finite float64 array of x's shape, and its largest entry.
+
+        It may be a buffer of the user's: good until the next call of one of the functions.
+        """
         self.njev += 1
         if self.jac is True:
             if self.pair[0] is not x:
@@ -268,16 +274,16 @@ class _Function:
         else:
             gradient = self._call(self.jac, x, "jac")
         if not (
-            type(gradient) is np.ndarray and gradient.dtype == np.float64 and gradient.flags.c_contiguous
+            type(gradient) is np.ndarray
+            and gradient.dtype == np.float64
+            and gradient.shape == x.shape
+            and gradient.flags.c_contiguous
         ):
-            gradient = np.ascontiguousarray(gradient, dtype=np.float64)
-        if gradient.shape != x.shape:
-            if gradient.size != x.size:
-                raise ValueError(f"The gradient has shape {gradient.shape}; that of x is {x.shape}.")
-            gradient = gradient.reshape(x.shape)
+            gradient = _as_gradient(gradient, x, "fun" if self.jac is True else "jac")
         largest = kernels.largest(gradient, x, self.low, self.high)
         if not isfinite(largest):
-            raise _Failure("The gradient has entries that are not finite.", NOT_FINITE)
+            sentence = "The gradient has entries that are not finite."
+            raise _Failure(sentence, NOT_FINITE, ValueError(sentence))
         return gradient, largest
 
     def _differences(self, x):
@@ -293,6 +299,36 @@ class _Function:
             width = right[j] - left[j]
             gradient[j] = (self.value(right) - self.value(left)) / width if width else 0.0
         return gradient
+
+
+def _wrong(duty, value):
+    """The failure of a function that returned what it must not."""
+    what = f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else short(value)
+    sentence = f"{duty}; it returned {what}."
+    return _Failure(sentence, WRONG, TypeError(sentence))
+
+
+def _numeric(value):
+    """An array of real numbers; ValueError or TypeError for others. (NumPy makes NaN of None.)"""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiubO" or value is None:
+        raise TypeError
+    return array
+
+
+def _as_float(value):
+    try:
+        return float(_numeric(value).item())
+    except Exception:
+        raise _wrong("fun must return a number", value) from None
+
+
+def _as_gradient(value, x, name):
+    try:
+        gradient = np.ascontiguousarray(_numeric(value), dtype=np.float64)
+        return gradient if gradient.shape == x.shape else gradient.reshape(x.shape)
+    except Exception:
+        raise _wrong(f"{name} must return a gradient of shape {x.shape}, that of x", value) from None
 
 
 def _box(bounds, x):
@@ -322,6 +358,151 @@ def _notifier(callback):
     if names == ["intermediate_result"]:
         return lambda x, fun: callback(intermediate_result=OptimizeResult(x=x.copy(), fun=fun))
     return lambda x, fun: callback(x.copy())
+
+
+class _Descent:
+    """A run of `minimize`: its steps, the lowest point so far, and what is said in the end."""
+
+    def __init__(self, function, x, keep_path):
+        self.function = function
+        self.path, self.values = [], []
+        self.keep_path = keep_path
+        self.step, self.rate = 0, None
+        self.known = None, None, None  # a point, the gradient there and its largest entry
+        self.now = self.best = x.copy()
+        try:
+            self.lowest = function.value(self.now)
+            self.gradient_at(self.now)
+        except _Failure as failure:
+            if failure.status == RAISED:
+                raise failure.error from None
+            raise type(failure.error)(
+                f"{failure} That was at x0 = {x}, so there is nothing to return."
+            ) from None
+        self._note(self.now, self.lowest)
+
+    def run(self, rule, schedule, max_iter, tol, tell):
+        """Take steps until there is a reason to end: its status."""
+        function, x = self.function, self.now.copy()
+        state = rule.begin(x)
+        updates = rule.updates(state)
+        point = state.point(x)  # where gradients are taken: x itself, or a buffer of the rule's
+        apart = point is not x
+        _, gradient, largest = self.known
+        factor, since = 1.0, 0  # of the rates, for those that are cut on a plateau
+        rates, taken = [], 0
+        while True:
+            # an average converges later than the point where gradients are taken
+            if largest <= tol:
+                if not apart:
+                    return CONVERGED
+                gradient = gradient.copy()
+                if self.gradient_at(self.now)[1] <= tol:
+                    return CONVERGED
+            if self.step == max_iter:
+                return OUT_OF_STEPS
+            if taken == len(rates):
+                rates = schedule.rates(self.step + 1.0, RATES) * factor
+                rates = (rates if len(rates) == RATES else rates.repeat(RATES)).tolist()
+                taken = 0
+            self.rate = rate = rates[taken]
+            taken += 1
+            self.step += 1
+            updates.step(x, gradient, rate, _clip_factor(rule, (gradient,)), function.low, function.high)
+            self.now = now = x.copy()
+            value = function.value(now)
+            self._note(now, value)
+            since += 1
+            if value < self.lowest:
+                self.best, self.lowest, since = now, value, 0
+            elif since >= PLATEAU:
+                since = 0
+                cut = schedule.cut(factor)
+                if cut is not None:
+                    factor, taken = cut, len(rates)
+            if tell is not None and tell(now, value):
+                return STOPPED
+            gradient, largest = function.gradient(point.copy()) if apart else self.gradient_at(now)
+
+    def gradient_at(self, x):
+        """The gradient at a point that counts, and its largest entry."""
+        gradient, largest = self.function.gradient(x)
+        self.known = x, gradient, largest
+        return gradient, largest
+
+    def _note(self, x, value):
+        if self.keep_path:
+            self.path.append(x)
+        self.values.append(value)
+
+    def settle(self, status, tol):
+        """The status in view of the gradient at the point that is returned, the lowest as a rule."""
+        if self.known[0] is not self.best:
+            rest = self.known
+            if status == CONVERGED:
+                rest = rest[0], rest[1].copy(), rest[2]  # a buffer of the user's, perhaps
+            try:
+                self.gradient_at(self.best)
+            except _Failure:
+                self.known = None, None, inf
+            if status == CONVERGED and self.known[2] > tol:
+                if not self._is_as_low(tol):
+                    return ASTRAY
+                self.known, self.best, self.lowest = rest, self.now, self.values[-1]
+        if status == OUT_OF_STEPS and self.known[2] <= tol:
+            return CONVERGED
+        return status
+
+    def _is_as_low(self, tol):
+        """Whether the last value is the lowest, but for what `tol` leaves open.
+
+        If the function is convex between a point without larger entries of the gradient and another one,
+        the other one's value is lower by at most tol for each unit of the way.
+        """
+        way = float(np.abs(self.now - self.best).sum())
+        return self.values[-1] - self.lowest <= tol * way + ROUNDING * abs(self.lowest)
+
+    def message(self, status, failure, tol):
+        """What happened, where, and what to do."""
+        if failure is not None:
+            where = f"{failure} That was at step {self.step}, with learning rate {self.rate:g}."
+            remedy = "" if status == WRONG else "; a smaller learning rate or clip_norm may avoid it"
+            return f"{where} The best point until then is returned{remedy}."
+        if status == CONVERGED:
+            return f"No entry of the gradient is larger than tol={tol:g}, after {self.step} steps."
+        if status == STOPPED:
+            return f"The callback asked to stop after step {self.step}."
+        largest = self.known[2]
+        here = f"at x its largest entry is {largest:.3g}" if largest < inf else "at x it is not known"
+        if status == OUT_OF_STEPS:
+            return (
+                f"{self.step} steps were taken, which is max_iter, before the gradient was small; {here}."
+            )
+        return (
+            f"After {self.step} steps no entry of the gradient was larger than tol={tol:g}, but the value "
+            f"there is {self.values[-1]:.6g}. The point of the lowest value on the way is returned, "
+            f"{self.lowest:.6g}; {here}. Begin there with a smaller learning rate."
+        )
+
+    def result(self, status, message, error=None):
+        function = self.function
+        if function.jac is None:
+            calls = 2 * self.best.size
+            message += f" Gradients are central differences, as jac is None: {calls} calls of fun each."
+        return OptimizeResult(
+            x=self.best,
+            fun=self.lowest,
+            jac=self.known[1].copy() if self.known[0] is self.best else None,
+            nit=len(self.values) - 1,
+            nfev=function.nfev,
+            njev=function.njev,
+            success=status == CONVERGED,
+            status=status,
+            message=message,
+            error=error,
+            path=np.array(self.path[: len(self.values)]) if self.keep_path else None,
+            path_fun=np.array(self.values),
+        )
 
 
 def _refuse_limits(max_iter, tol):
@@ -383,18 +564,27 @@ def minimize(
     scipy.optimize.OptimizeResult
         ``x``, the point of the lowest value, ``fun`` its value and ``jac`` the gradient there (None
         where it is not known); ``path`` of shape (nit + 1, n), from x0 on, and ``path_fun`` of shape
-        (nit + 1,); ``nit`` steps, ``nfev`` and ``njev`` calls; ``success``, ``status`` (0 converged, 1
-        max_iter, 2 not finite, 3 an exception, which is ``error``, 99 callback) and ``message``.
+        (nit + 1,); ``nit`` steps, ``nfev`` and ``njev`` calls; ``success``, whether no entry of ``jac``
+        is larger than `tol`; ``message``, and ``status``: 0 converged, 1 max_iter, 2 not finite, 3 an
+        exception, which is ``error``, 4 a function returned no number or the wrong shape, 5 the descent
+        came to rest, but above x, 99 callback.
 
     Raises
     ------
     Exception
         What `fun` or `jac` raise at x0, where there is no point to return, and what `callback` raises.
-    ValueError
-        If they are not finite at x0, and for bad arguments.
+    ValueError, TypeError
+        If they are not finite or no numbers at x0, and for bad arguments.
+    KeyboardInterrupt
+        By Ctrl-C; once x0 is known, with the result so far as its attribute ``result``: ``except
+        KeyboardInterrupt as stop: best = stop.result.x``, or ``sys.last_value.result`` after the traceback
+        in an interactive session.
 
     Notes
     -----
+    Of the points that a descent comes to rest at, x is one if its value is the lowest on the way, but for
+    rounding and what `tol` leaves open. `fun` and `jac` get a copy of x at each call, as in SciPy.
+
     With 'averaged' and the schedule-free rules, gradients are taken at another point than the one that
     counts. With ``jac=True`` this costs a second call of `fun` per step.
 
@@ -418,95 +608,19 @@ def minimize(
     low, high = _box(bounds, x)
     if low is not None:
         np.clip(x, low, high, out=x)
-    function = _Function(fun, jac, tuple(args), low, high)
+    tell = None if callback is None else _notifier(callback)
+    descent = _Descent(_Function(fun, jac, tuple(args), low, high), x, keep_path)
+    failure = None
     try:
-        value = function.value(now := x.copy())
-        gradient, largest = function.gradient(now)
-    except _Failure as failure:
-        if failure.error is not None:
-            raise failure.error from None
-        raise ValueError(f"{failure} That was at x0 = {x}, so there is nothing to return.") from None
-
-    state = rule.begin(x)
-    updates = rule.updates(state)
-    point = state.point(x)  # where gradients are taken: x itself, or a buffer of the rule's
-    apart = point is not x
-    told = None if callback is None else _notifier(callback)
-    path, values = [now], [value]
-    best, lowest, best_gradient, since = now, value, gradient, 0
-    factor = 1.0  # of the rates, for those that are cut on a plateau
-    rates, taken = [], 0
-    status, step, sentence, error = OUT_OF_STEPS, 0, "", None
-    try:
-        while True:
-            # an average converges later than the point where gradients are taken
-            if largest <= tol and (not apart or function.gradient(now)[1] <= tol):
-                status = CONVERGED
-                break
-            if step == max_iter:
-                break
-            if taken == len(rates):
-                rates = schedule.rates(step + 1.0, RATES) * factor
-                rates = (rates if len(rates) == RATES else rates.repeat(RATES)).tolist()
-                taken = 0
-            rate = rates[taken]
-            taken += 1
-            step += 1
-            updates.step(x, gradient, rate, _clip_factor(rule, (gradient,)), low, high)
-            now = x.copy()
-            value = function.value(now)
-            if keep_path:
-                path.append(now)
-            values.append(value)
-            since += 1
-            if value < lowest:
-                best, lowest, best_gradient, since = now, value, None, 0
-            elif since >= PLATEAU:
-                since = 0
-                cut = schedule.cut(factor)
-                if cut is not None:
-                    factor, taken = cut, len(rates)
-            if told is not None and told(now, value):
-                status = STOPPED
-                break
-            gradient, largest = function.gradient(point.copy() if apart else now)
-            if best is now and not apart:
-                best_gradient = gradient
-    except StopIteration:
-        status = STOPPED
-    except _Failure as failure:
-        status, sentence, error = failure.status, str(failure), failure.error
-    if best_gradient is None and status in (CONVERGED, OUT_OF_STEPS, STOPPED):
         try:
-            best_gradient, _ = function.gradient(best)
-        except _Failure:
-            best_gradient = None
-    message = {
-        CONVERGED: f"No entry of the gradient is larger than tol={tol:g}, after {step} steps.",
-        OUT_OF_STEPS: f"max_iter={max_iter} steps were taken; the gradient's largest entry is "
-        f"{largest:.3g}.",
-        STOPPED: f"The callback asked to stop after step {step}.",
-    }.get(status)
-    if message is None:
-        message = (
-            f"{sentence} That was at step {step}, with learning rate {rate:g}. The best point until then "
-            "is returned; a smaller learning rate or clip_norm may avoid it."
-            if step
-            else f"{sentence} That was at x0, which is returned."
-        )
-    if jac is None:
-        message += f" Gradients are central differences, as jac is None: {2 * x.size} calls of fun each."
-    return OptimizeResult(
-        x=best,
-        fun=lowest,
-        jac=best_gradient,
-        nit=step,
-        nfev=function.nfev,
-        njev=function.njev,
-        success=status == CONVERGED,
-        status=status,
-        message=message,
-        error=error,
-        path=np.array(path) if keep_path else None,
-        path_fun=np.array(values),
-    )
+            status = descent.run(rule, schedule, max_iter, tol, tell)
+        except StopIteration:
+            status = STOPPED
+        except _Failure as caught:
+            failure, status = caught, caught.status
+        status = descent.settle(status, tol)
+    except KeyboardInterrupt as interrupt:
+        interrupt.result = descent.result(STOPPED, f"Interrupted after {len(descent.values) - 1} steps.")
+        raise
+    error = failure.error if status == RAISED else None
+    return descent.result(status, descent.message(status, failure, tol), error)
