@@ -47,6 +47,27 @@ def _rule_and_schedule(optimizer, learning_rate, steps=None):
     return rule, schedule if steps is None else schedule.over(max(steps, 1))
 
 
+class _Rates:
+    """Learning rates by step; a schedule object, which is a pure function, is asked for some steps ahead."""
+
+    def __init__(self, schedule, last=inf):
+        self.schedule, self.last = schedule, last
+        self.first, self.rates = 1, []  # what was asked for: the rates from step `first` on
+
+    def of(self, t):
+        """The rate of step t <= last, t = 1, 2, ... in turn."""
+        k = t - self.first
+        if not k < len(self.rates):
+            n = min(RATES, self.last + 1 - t) if self.schedule.ahead else 1
+            rates = self.schedule.rates(float(t), n)
+            self.first, self.rates = t, (rates if len(rates) == n else rates.repeat(n)).tolist()
+            k = 0
+        return self.rates[k]
+
+    def __getstate__(self):
+        return self.__dict__ | {"rates": []}
+
+
 class Optimizer:
     """An update rule at work: it moves arrays in place, one step at a time.
 
@@ -79,7 +100,7 @@ class Optimizer:
         if not self._schedule.endless:
             raise ValueError(f"{learning_rate!r} needs `steps`: nobody knows how many there will be.")
         self.t = 0
-        self._rates = iter(())
+        self._rates = _Rates(self._schedule)
         self._held = None  # an `_Array` for each
 
     def __repr__(self):
@@ -118,7 +139,7 @@ class Optimizer:
         gradients = [
             self._checked(i, w, g) for i, (w, g) in enumerate(zip(weights, gradients, strict=True))
         ]
-        rate = self._rate()
+        rate = self._rates.of(self.t + 1)
         factor = _clip_factor(self.rule, gradients)
         for w, g, held in zip(weights, gradients, self._held, strict=True):
             if held.answer is None:
@@ -151,12 +172,6 @@ class Optimizer:
         answers = [held.answer.copy() for held in self._held]
         return answers[0] if isinstance(weights, np.ndarray) else answers
 
-    def __getstate__(self):
-        return self.__dict__ | {"_rates": ()}
-
-    def __setstate__(self, state):
-        self.__dict__ = state | {"_rates": iter(())}
-
     def _checked(self, i, w, g):
         _refuse_unless_movable(w)
         state = self._held[i].state
@@ -174,14 +189,6 @@ class Optimizer:
                 "were; take a smaller learning rate, clip_norm, or look at the function that made it."
             )
         return g
-
-    def _rate(self):
-        rate = next(self._rates, None)
-        if rate is None:
-            rates = self._schedule.rates(float(self.t + 1), RATES)
-            self._rates = iter((rates if len(rates) == RATES else rates.repeat(RATES)).tolist())
-            rate = next(self._rates)
-        return rate
 
 
 class _Array:
@@ -381,7 +388,7 @@ class _Descent:
             ) from None
         self._note(self.now, self.lowest)
 
-    def run(self, rule, schedule, max_iter, tol, tell):
+    def run(self, rule, rates, max_iter, tol, tell):
         """Take steps until there is a reason to end: its status."""
         function, x = self.function, self.now.copy()
         state = rule.begin(x)
@@ -390,7 +397,6 @@ class _Descent:
         apart = point is not x
         _, gradient, largest = self.known
         factor, since = 1.0, 0  # of the rates, for those that are cut on a plateau
-        rates, taken = [], 0
         while True:
             # an average converges later than the point where gradients are taken
             if largest <= tol:
@@ -401,13 +407,8 @@ class _Descent:
                     return CONVERGED
             if self.step == max_iter:
                 return OUT_OF_STEPS
-            if taken == len(rates):
-                rates = schedule.rates(self.step + 1.0, RATES) * factor
-                rates = (rates if len(rates) == RATES else rates.repeat(RATES)).tolist()
-                taken = 0
-            self.rate = rate = rates[taken]
-            taken += 1
             self.step += 1
+            self.rate = rate = self._rate(rates) * factor
             updates.step(x, gradient, rate, _clip_factor(rule, (gradient,)), function.low, function.high)
             self.now = now = x.copy()
             value = function.value(now)
@@ -417,12 +418,20 @@ class _Descent:
                 self.best, self.lowest, since = now, value, 0
             elif since >= PLATEAU:
                 since = 0
-                cut = schedule.cut(factor)
-                if cut is not None:
-                    factor, taken = cut, len(rates)
+                cut = rates.schedule.cut(factor)
+                factor = factor if cut is None else cut
             if tell is not None and tell(now, value):
                 return STOPPED
             gradient, largest = function.gradient(point.copy()) if apart else self.gradient_at(now)
+
+    def _rate(self, rates):
+        try:
+            return rates.of(self.step)
+        except Exception as error:
+            self.rate = None
+            raise _Failure(
+                f"learning_rate raised {type(error).__name__}: {error}.", RAISED, error
+            ) from error
 
     def gradient_at(self, x):
         """The gradient at a point that counts, and its largest entry."""
@@ -465,9 +474,14 @@ class _Descent:
     def message(self, status, failure, tol):
         """What happened, where, and what to do."""
         if failure is not None:
-            where = f"{failure} That was at step {self.step}, with learning rate {self.rate:g}."
-            remedy = "" if status == WRONG else "; a smaller learning rate or clip_norm may avoid it"
-            return f"{where} The best point until then is returned{remedy}."
+            rate = "" if self.rate is None else f", with learning rate {self.rate:g}"
+            remedy = (
+                "; a smaller learning rate or clip_norm may avoid it" if rate and status != WRONG else ""
+            )
+            return (
+                f"{failure} That was at step {self.step}{rate}. The best point until then is "
+                f"returned{remedy}."
+            )
         if status == CONVERGED:
             return f"No entry of the gradient is larger than tol={tol:g}, after {self.step} steps."
         if status == STOPPED:
@@ -479,8 +493,8 @@ class _Descent:
                 f"{self.step} steps were taken, which is max_iter, before the gradient was small; {here}."
             )
         return (
-            f"After {self.step} steps no entry of the gradient was larger than tol={tol:g}, but the value "
-            f"there is {self.values[-1]:.6g}. The point of the lowest value on the way is returned, "
+            f"After {self.step} steps no entry of the gradient was larger than tol={tol:g}, but the "
+            f"value there is {self.values[-1]:.6g}. The point of the lowest value on the way is returned, "
             f"{self.lowest:.6g}; {here}. Begin there with a smaller learning rate."
         )
 
@@ -576,9 +590,9 @@ def minimize(
     ValueError, TypeError
         If they are not finite or no numbers at x0, and for bad arguments.
     KeyboardInterrupt
-        By Ctrl-C; once x0 is known, with the result so far as its attribute ``result``: ``except
-        KeyboardInterrupt as stop: best = stop.result.x``, or ``sys.last_value.result`` after the traceback
-        in an interactive session.
+        By Ctrl-C; its attribute ``result`` is the result so far, once x0 is known: ``except
+        KeyboardInterrupt as stop: best = stop.result.x``, or ``sys.last_value.result`` after it ended a line of
+        an interactive session.
 
     Notes
     -----
@@ -609,11 +623,14 @@ def minimize(
     if low is not None:
         np.clip(x, low, high, out=x)
     tell = None if callback is None else _notifier(callback)
+    rates = _Rates(schedule, max_iter)
+    if max_iter:
+        rates.of(1)  # a function that cannot be asked is refused before any work
     descent = _Descent(_Function(fun, jac, tuple(args), low, high), x, keep_path)
     failure = None
     try:
         try:
-            status = descent.run(rule, schedule, max_iter, tol, tell)
+            status = descent.run(rule, rates, max_iter, tol, tell)
         except StopIteration:
             status = STOPPED
         except _Failure as caught:

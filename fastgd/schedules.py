@@ -98,6 +98,11 @@ class Schedule(BaseEstimator):
         return type(self)(**self.get_params(deep=False) | changed) if changed else self
 
     @property
+    def ahead(self):
+        """Whether rates may be asked for before their step: not those of a user's function."""
+        return all(part.ahead for part in self._parts())
+
+    @property
     def endless(self):
         """Whether its shape does not depend on how many steps there will be."""
         return self.over(1) == self.over(2)
@@ -126,11 +131,16 @@ class Schedule(BaseEstimator):
                 lower = f"{'>' if open_ else '>='} {least:g}"
                 upper = "finite" if most == inf else f"<= {most:g}"
                 raise ValueError(f"{name}={value!r} of {self!r} must be {lower} and {upper}.")
-        for part in self.get_params(deep=False).values():
-            for schedule in part if isinstance(part, (list, tuple)) else (part,):
-                if isinstance(schedule, Schedule):
-                    schedule.check()
+        for part in self._parts():
+            part.check()
         return self
+
+    def _parts(self):
+        """The schedules that it is made of."""
+        for own in self.get_params(deep=False).values():
+            for part in own if isinstance(own, (list, tuple)) else (own,):
+                if isinstance(part, Schedule):
+                    yield part
 
     def __mul__(self, other):
         return Product(self, other)
@@ -530,6 +540,8 @@ class _Called(Schedule):
 
     def __init__(self, function):
         self.function = function
+
+    ahead = False
 
     def _key(self):
         return type(self), id(self.function)

@@ -387,6 +387,44 @@ def test_schedules_set_the_steps():
     assert_allclose(-np.diff(called.path[:, 0]), 1.0 / np.arange(1, 7))
 
 
+@pytest.mark.parametrize("wrap", [lambda f: f])
+def test_functions_of_the_step_are_asked_when_it_comes(wrap):
+    asked, table = [], [0.1] * 100
+
+    def rate(t):
+        asked.append(t)
+        return table[t - 1]
+
+    common = {"jac": lambda w: np.ones(1), "tol": 0, "learning_rate": wrap(rate)}
+    assert minimize(lambda w: w[0], [0.0], max_iter=100, **common).nit == 100
+    assert asked == [*range(1, 101)]
+    longer = minimize(lambda w: w[0], [0.0], max_iter=101, **common)
+    assert longer.status == 3 and isinstance(longer.error, IndexError) and longer.nit == 100
+    assert (
+        "learning_rate raised IndexError: list index out of range. That was at step 101" in longer.message
+    )
+    asked.clear()
+    optimizer, w = Optimizer("sgd", wrap(rate)), np.zeros(1)
+    for t in range(1, 101):
+        optimizer.step(w, [1.0])
+        assert asked == [*range(1, t + 1)]
+    for _ in range(2):
+        with pytest.raises(IndexError):
+            optimizer.step(w, [1.0])
+    assert optimizer.t == 100
+    with pytest.raises(TypeError):
+        minimize(lambda w: w[0], [0.0], learning_rate=lambda: 0.1)
+
+
+def test_a_step_that_is_refused_takes_no_rate():
+    optimizer, w = Optimizer("sgd", Exponential(0.5, eta0=1.0)), np.zeros(1)
+    optimizer.step(w, [1.0])
+    with pytest.raises(ValueError, match="at step 2"):
+        optimizer.step(w, [np.nan])
+    optimizer.step(w, [1.0])
+    assert_array_equal(w, [-1.5])
+
+
 def test_a_plateau_reduces_the_rate():
     # signs only: the rate decides how close one gets
     common = {"jac": np.sign, "optimizer": "sgd", "max_iter": 400, "tol": 0}
