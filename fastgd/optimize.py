@@ -48,7 +48,7 @@ def _rule_and_schedule(optimizer, learning_rate, steps=None):
 
 
 class _Rates:
-    """Learning rates by step; a schedule object, which is a pure function, is asked for some steps ahead."""
+    """Learning rates by step. A schedule object, a pure function, is asked for some steps ahead."""
 
     def __init__(self, schedule, last=inf):
         self.schedule, self.last = schedule, last
@@ -494,7 +494,7 @@ class _Descent:
             )
         return (
             f"After {self.step} steps no entry of the gradient was larger than tol={tol:g}, but the "
-            f"value there is {self.values[-1]:.6g}. The point of the lowest value on the way is returned, "
+            f"value there is {self.values[-1]:.6g}. The point of the lowest on the way is returned, of "
             f"{self.lowest:.6g}; {here}. Begin there with a smaller learning rate."
         )
 
@@ -590,9 +590,8 @@ def minimize(
     ValueError, TypeError
         If they are not finite or no numbers at x0, and for bad arguments.
     KeyboardInterrupt
-        By Ctrl-C; its attribute ``result`` is the result so far, once x0 is known: ``except
-        KeyboardInterrupt as stop: best = stop.result.x``, or ``sys.last_value.result`` after it ended a line of
-        an interactive session.
+        By Ctrl-C. Once x0 is known, its attribute ``result`` is the result so far, for ``except
+        KeyboardInterrupt as stop: best = stop.result.x``; interactively also ``sys.last_value.result``.
 
     Notes
     -----

@@ -15,11 +15,13 @@ most steps that the fit can have (`bound`, `over`). A schedule is one class here
 """
 
 from functools import lru_cache
-from math import inf, isfinite
+from math import inf
 from numbers import Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
+
+from .ranges import ANY, COUNT, FROM_ONE, FROM_ZERO, POSITIVE, UNIT, Range
 
 __all__ = [
     "SCHEDULES",
@@ -49,7 +51,7 @@ def _param_names(cls):
 class Schedule(BaseEstimator):
     """What all schedules share."""
 
-    _limits: dict = {}  # parameter -> (least, most, whether least itself is excluded)
+    _limits: dict = {}  # parameter -> Range
     _plain = False  # no `steps`, and made of no other schedule
 
     @classmethod
@@ -117,20 +119,10 @@ class Schedule(BaseEstimator):
         ValueError
             For numbers out of range.
         """
-        for name, (least, most, open_) in self._limits.items():
+        for name, limit in self._limits.items():
             value = getattr(self, name)
-            if value is None and name in ("eta0", "steps"):
-                continue
-            if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-                raise TypeError(f"{name}={value!r} of {self!r} must be a number.")
-            if (
-                not (least < value if open_ else least <= value)
-                or not value <= most
-                or not isfinite(value)
-            ):
-                lower = f"{'>' if open_ else '>='} {least:g}"
-                upper = "finite" if most == inf else f"<= {most:g}"
-                raise ValueError(f"{name}={value!r} of {self!r} must be {lower} and {upper}.")
+            if value is not None or name not in ("eta0", "steps"):
+                limit.check(value, name, self)
         for part in self._parts():
             part.check()
         return self
@@ -160,11 +152,6 @@ class Schedule(BaseEstimator):
         return hash(self._key())
 
 
-RATE = (0.0, inf, True)
-LOWEST = (0.0, inf, False)
-STEPS = (1, inf, False)
-
-
 class Constant(Schedule):
     """``eta0`` at every step. Also of the passive-aggressive rules, whose steps do not use it.
 
@@ -174,7 +161,7 @@ class Constant(Schedule):
         > 0; None: the estimator's.
     """
 
-    _limits = {"eta0": RATE}
+    _limits = {"eta0": POSITIVE}
     _plain = True
 
     def __init__(self, eta0=None):
@@ -194,7 +181,7 @@ class InvScaling(Schedule):
     power_t : float, default=0.5
     """
 
-    _limits = {"eta0": RATE, "power_t": (-inf, inf, True)}
+    _limits = {"eta0": POSITIVE, "power_t": ANY}
     _plain = True
 
     def __init__(self, eta0=None, power_t=0.5):
@@ -229,7 +216,7 @@ class Optimal(Schedule):
     L. Bottou, "Stochastic Gradient Descent Tricks", 2012.
     """
 
-    _limits = {"alpha": RATE, "steepest": (-inf, inf, True)}
+    _limits = {"alpha": POSITIVE, "steepest": ANY}
     _plain = True
 
     def __init__(self, alpha=0.0001, steepest=1.0):
@@ -258,7 +245,7 @@ class StepDecay(Schedule):
         > 0; None: the estimator's.
     """
 
-    _limits = {"every": STEPS, "factor": RATE, "eta0": RATE}
+    _limits = {"every": COUNT, "factor": POSITIVE, "eta0": POSITIVE}
 
     def __init__(self, every=1000, factor=0.5, eta0=None):
         self.every = every
@@ -280,7 +267,7 @@ class Exponential(Schedule):
         > 0; None: the estimator's.
     """
 
-    _limits = {"decay": (0.0, 1.0, True), "eta0": RATE}
+    _limits = {"decay": Range(0.0, 1.0, above=True), "eta0": POSITIVE}
 
     def __init__(self, decay=0.999, eta0=None):
         self.decay = decay
@@ -311,7 +298,7 @@ class Cosine(Schedule):
     I. Loshchilov, F. Hutter, "SGDR: Stochastic gradient descent with warm restarts", ICLR 2017.
     """
 
-    _limits = {"steps": STEPS, "lowest": LOWEST, "growth": STEPS, "eta0": RATE}
+    _limits = {"steps": COUNT, "lowest": FROM_ZERO, "growth": FROM_ONE, "eta0": POSITIVE}
 
     def __init__(self, steps=None, lowest=0.0, restarts=False, growth=1.0, eta0=None):
         self.steps = steps
@@ -353,7 +340,13 @@ class OneCycle(Schedule):
     L. Smith, N. Topin, "Super-convergence", 2018.
     """
 
-    _limits = {"steps": STEPS, "warm_up": (0.0, 1.0, False), "start": RATE, "end": LOWEST, "eta0": RATE}
+    _limits = {
+        "steps": COUNT,
+        "warm_up": UNIT,
+        "start": POSITIVE,
+        "end": FROM_ZERO,
+        "eta0": POSITIVE,
+    }
 
     def __init__(self, steps=None, warm_up=0.3, start=0.04, end=4e-6, eta0=None):
         self.steps = steps
@@ -386,7 +379,7 @@ class Polynomial(Schedule):
         > 0; None: the estimator's.
     """
 
-    _limits = {"steps": STEPS, "power": RATE, "lowest": LOWEST, "eta0": RATE}
+    _limits = {"steps": COUNT, "power": POSITIVE, "lowest": FROM_ZERO, "eta0": POSITIVE}
 
     def __init__(self, steps=None, power=1.0, lowest=0.0, eta0=None):
         self.steps = steps
@@ -412,7 +405,7 @@ class WarmUp(Schedule):
         In [0, 1].
     """
 
-    _limits = {"steps": STEPS, "start": (0.0, 1.0, False)}
+    _limits = {"steps": COUNT, "start": UNIT}
 
     def __init__(self, schedule=None, steps=100, start=0.1):
         self.schedule = schedule
@@ -444,11 +437,9 @@ class Piecewise(Schedule):
 
     def check(self):
         bounds = list(self.boundaries)
-        if (
-            len(self.parts) != len(bounds) + 1
-            or bounds != sorted(set(bounds))
-            or (bounds and bounds[0] < 1)
-        ):
+        for k, bound in enumerate(bounds):
+            COUNT.check(bound, f"boundaries[{k}]", self)
+        if len(self.parts) != len(bounds) + 1 or bounds != sorted(set(bounds)):
             raise ValueError(
                 f"{self!r} needs rising boundaries >= 1 and one part more than boundaries; it has "
                 f"{len(bounds)} and {len(self.parts)}."
@@ -487,7 +478,7 @@ class ReduceOnPlateau(Schedule):
         > 0.
     """
 
-    _limits = {"divide_by": (1.0, inf, True), "lowest": RATE}
+    _limits = {"divide_by": Range(1.0, above=True), "lowest": POSITIVE}
 
     def __init__(self, schedule=None, divide_by=5.0, lowest=1e-6):
         self.schedule = schedule

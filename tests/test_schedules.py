@@ -208,6 +208,20 @@ def test_bad_parameters_are_refused(bad, name, X, y_two):
         SGDClassifier(learning_rate=bad).fit(X, y_two)
 
 
+def test_counts_are_whole(X, y_two):
+    for bad, sentence in (
+        (Cosine(steps=2.5), r"steps=2.5 of Cosine\(steps=2.5\) must be an int >= 1"),
+        (StepDecay(every=10.0), "every=10.0 of .* must be an int"),
+        (Piecewise([2.5], [0.1, 0.2]), r"boundaries\[0\]=2.5 of .* must be an int"),
+        (Cosine(steps=True), "steps=True"),
+    ):
+        with pytest.raises(TypeError, match=sentence):
+            bad.check()
+    Cosine(steps=np.int64(3), growth=1.5).check()
+    with pytest.raises(ValueError, match=r"growth=0.5 of .* must be >= 1 and finite"):
+        Cosine(growth=0.5).check()
+
+
 def test_bad_rates_are_refused(X, y_two):
     with pytest.raises(ValueError, match="rising boundaries"):
         SGDClassifier(learning_rate=Piecewise([5, 3], [1.0, 2.0, 3.0])).fit(X, y_two)
