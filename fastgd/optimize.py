@@ -38,11 +38,6 @@ CONVERGED, OUT_OF_STEPS, NOT_FINITE, RAISED, WRONG, ASTRAY, STOPPED = 0, 1, 2, 3
 def _rule_and_schedule(optimizer, learning_rate, steps=None):
     rule = make_optimizer(optimizer)
     own = DEFAULT_RATE if rule.rate is None else rule.rate
-    if isinstance(learning_rate, str):
-        raise TypeError(
-            f"learning_rate={learning_rate!r} must be a number, a schedule of fastgd.schedules or a "
-            "function of the step: names take their numbers from an estimator."
-        )
     schedule = make_schedule(own if learning_rate is None else learning_rate, eta0=own)
     return rule, schedule if steps is None else schedule.over(max(steps, 1))
 
@@ -51,14 +46,14 @@ class _Rates:
     """Learning rates by step. A schedule object, a pure function, is asked for some steps ahead."""
 
     def __init__(self, schedule, last=inf):
-        self.schedule, self.last = schedule, last
+        self.schedule, self.last, self.ahead = schedule, last, schedule.ahead
         self.first, self.rates = 1, []  # what was asked for: the rates from step `first` on
 
     def of(self, t):
         """The rate of step t <= last, t = 1, 2, ... in turn."""
         k = t - self.first
         if not k < len(self.rates):
-            n = min(RATES, self.last + 1 - t) if self.schedule.ahead else 1
+            n = min(RATES, self.last + 1 - t) if self.ahead else 1
             rates = self.schedule.rates(float(t), n)
             self.first, self.rates = t, (rates if len(rates) == n else rates.repeat(n)).tolist()
             k = 0
@@ -209,13 +204,20 @@ class _Array:
 
 
 def _refuse_unless_movable(w):
-    movable = isinstance(w, np.ndarray) and w.dtype in (np.float32, np.float64)
-    if not (movable and w.flags.c_contiguous and w.flags.writeable and w.flags.aligned):
-        what = f"a {type(w).__name__}" if not isinstance(w, np.ndarray) else f"one of {w.dtype}"
-        raise ValueError(
-            "An optimizer moves C-contiguous, writable arrays of float32 or float64 in place, not "
-            f"{what}. Make one by np.array(w, dtype=np.float64)."
-        )
+    if not isinstance(w, np.ndarray):
+        what = f"a {type(w).__name__}"
+    elif w.dtype not in (np.float32, np.float64):
+        what = f"one of {w.dtype}"
+    elif not (w.flags.c_contiguous and w.flags.aligned):
+        what = f"one of shape {w.shape} with strides {w.strides}"
+    elif not w.flags.writeable:
+        what = "a read-only one"
+    else:
+        return
+    raise ValueError(
+        "An optimizer moves C-contiguous, writable arrays of float32 or float64 in place, not "
+        f'{what}. Make one by np.array(w, dtype=np.float64, order="C").'
+    )
 
 
 def _clip_factor(rule, gradients):
@@ -342,17 +344,29 @@ def _box(bounds, x):
     """Lower and upper bounds as arrays; None without bounds."""
     if bounds is None:
         return None, None
-    if not isinstance(bounds, Bounds):
-        pairs = list(bounds)
-        if len(pairs) != x.size or any(len(pair) != 2 for pair in pairs):
-            raise ValueError(f"bounds must be {x.size} pairs (low, high), None where there is none.")
-        bounds = Bounds(
-            [-np.inf if low is None else low for low, _ in pairs],
-            [np.inf if high is None else high for _, high in pairs],
+    try:
+        if not isinstance(bounds, Bounds):
+            low, high = zip(*bounds, strict=True)
+            bounds = Bounds(
+                [-np.inf if each is None else each for each in low],
+                [np.inf if each is None else each for each in high],
+            )
+            if len(low) != x.size:
+                raise ValueError
+        low, high = (
+            np.array(np.broadcast_to(b, x.shape), dtype=np.float64) for b in (bounds.lb, bounds.ub)
         )
-    low, high = (np.array(np.broadcast_to(b, x.shape), dtype=np.float64) for b in (bounds.lb, bounds.ub))
-    if not (low <= high).all():
-        raise ValueError("Some lower bounds are above the upper ones.")
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"bounds must be {x.size} pairs (low, high) of numbers, None where there is none, or a "
+            f"scipy.optimize.Bounds for x of shape {x.shape}; got {short(bounds)}."
+        ) from None
+    wrong = np.flatnonzero(~(low <= high))
+    if wrong.size:
+        j = wrong[0]
+        raise ValueError(
+            f"Lower bounds must be <= the upper ones; those of x[{j}] are {low[j]} and {high[j]}."
+        )
     return low, high
 
 
@@ -519,11 +533,37 @@ class _Descent:
         )
 
 
-def _refuse_limits(max_iter, tol):
+def _refuse_arguments(fun, args, jac, max_iter, tol, callback):
+    """Refuse what cannot be meant, before any work."""
+    if not callable(fun):
+        raise TypeError(f"fun={fun!r} must be a function of x.")
+    if not isinstance(args, (tuple, list)):
+        raise TypeError(
+            f"args={args!r} must be a tuple of further arguments of fun, such as ({args!r},)."
+        )
+    if not (jac is None or jac is True or callable(jac)):
+        raise TypeError(f"jac={jac!r} must be a function, True, or None for finite differences.")
     if not isinstance(max_iter, Integral) or isinstance(max_iter, bool) or max_iter < 0:
         raise ValueError(f"max_iter={max_iter!r} must be an int >= 0.")
     if not isinstance(tol, Real) or isinstance(tol, bool) or not tol >= 0:
         raise ValueError(f"tol={tol!r} must be a number >= 0; with 0, all max_iter steps are taken.")
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback={callback!r} must be a function, or None.")
+
+
+def _start(x0):
+    """x0 as a float64 array of shape (n,), a copy."""
+    try:
+        x = np.array(_numeric(x0), dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"x0 must be one or more real numbers; got {short(x0)}.") from None
+    x = x.reshape(1) if x.ndim == 0 else x
+    if x.ndim != 1 or not x.size:
+        raise ValueError(f"x0 must be one or more numbers, of shape (n,); got shape {x.shape}.")
+    wrong = np.flatnonzero(~np.isfinite(x))
+    if wrong.size:
+        raise ValueError(f"x0 must be finite; entry {wrong[0]} is {x[wrong[0]]}.")
+    return x
 
 
 def minimize(
@@ -610,14 +650,9 @@ def minimize(
     >>> result.x.round(6)
     array([2.])
     """
-    _refuse_limits(max_iter, tol)
+    _refuse_arguments(fun, args, jac, max_iter, tol, callback)
     rule, schedule = _rule_and_schedule(optimizer, learning_rate, max_iter)
-    x = np.array(x0, dtype=np.float64)
-    x = x.reshape(1) if x.ndim == 0 else x
-    if x.ndim != 1 or not x.size or not np.isfinite(x).all():
-        raise ValueError(f"x0 must be one or more finite numbers, of shape (n,); got shape {x.shape}.")
-    if not (jac is None or jac is True or callable(jac)):
-        raise TypeError(f"jac={jac!r} must be a function, True, or None for finite differences.")
+    x = _start(x0)
     low, high = _box(bounds, x)
     if low is not None:
         np.clip(x, low, high, out=x)

@@ -657,6 +657,9 @@ def make_optimizer(optimizer):
         return optimizer.check()
     if optimizer == "sgd":  # short fits ask often
         return _PLAIN
+    if isinstance(optimizer, type):
+        ours = optimizer.__name__ if issubclass(optimizer, UpdateRule) else "Adam"
+        raise TypeError(f"optimizer={optimizer.__name__} is a class; give an object: {ours}().")
     if not isinstance(optimizer, str):
         raise TypeError(
             f"optimizer={optimizer!r} is neither a name nor a rule of fastgd.optimizers, such as Adam()."

@@ -387,7 +387,7 @@ def test_schedules_set_the_steps():
     assert_allclose(-np.diff(called.path[:, 0]), 1.0 / np.arange(1, 7))
 
 
-@pytest.mark.parametrize("wrap", [lambda f: f])
+@pytest.mark.parametrize("wrap", [lambda f: f, lambda f: 1.0 * (WarmUp(1.0, steps=1, start=1.0) * f)])
 def test_functions_of_the_step_are_asked_when_it_comes(wrap):
     asked, table = [], [0.1] * 100
 
@@ -454,8 +454,14 @@ def test_any_whole_number_of_steps():
 @pytest.mark.parametrize(
     "params, sentence",
     [
-        ({"x0": [np.nan]}, "x0 must be"),
-        ({"x0": np.zeros((2, 2))}, "x0 must be"),
+        ({"x0": [1.0, np.nan]}, "x0 must be finite; entry 1 is nan"),
+        ({"x0": np.zeros((2, 2))}, r"x0 must be .* got shape \(2, 2\)"),
+        ({"x0": "here"}, "x0 must be .* got 'here'"),
+        ({"x0": None}, "x0 must be .* got None"),
+        ({"x0": []}, r"x0 must be .* got shape \(0,\)"),
+        ({"fun": 3}, "fun=3 must be a function"),
+        ({"args": 3}, r"args=3 must be a tuple .* such as \(3,\)"),
+        ({"callback": 3}, "callback=3 must be a function"),
         ({"max_iter": -1}, "max_iter=-1 must be an int"),
         ({"max_iter": 2.5}, "max_iter=2.5 must be an int"),
         ({"max_iter": True}, "max_iter=True must be an int"),
@@ -463,11 +469,21 @@ def test_any_whole_number_of_steps():
         ({"tol": None}, "tol=None must be"),
         ({"tol": np.nan}, "tol=nan must be"),
         ({"jac": "2-point"}, "jac='2-point'"),
-        ({"learning_rate": "cosine"}, "learning_rate='cosine'"),
-        ({"learning_rate": -1.0}, "eta0=-1.0"),
+        ({"learning_rate": "cosine"}, r"learning_rate='cosine': .* such as Cosine\(eta0=0.1\)"),
+        ({"learning_rate": "optimal"}, r"learning_rate='optimal': .* such as Optimal\(alpha=0.001\)"),
+        ({"learning_rate": "cosinus"}, r"learning_rate='cosinus' is neither"),
+        ({"learning_rate": Cosine}, r"learning_rate=Cosine is a class; give an object: Cosine\(\)"),
+        ({"learning_rate": -1.0}, r"learning_rate=-1.0 must be > 0 and finite"),
+        ({"learning_rate": True}, r"learning_rate=True is neither"),
+        ({"optimizer": Adam}, r"optimizer=Adam is a class; give an object: Adam\(\)"),
         ({"optimizer": "adamant"}, "adamant"),
         ({"bounds": [(0, 1), (0, 1), (0, 1)]}, "2 pairs"),
-        ({"bounds": [(1, 0), (0, 1)]}, "lower bounds"),
+        ({"bounds": [(1, 0), (0, 1)]}, r"Lower bounds .* of x\[0\] are 1.0 and 0.0"),
+        ({"bounds": [(0, 1), (0, np.nan)]}, r"Lower bounds .* of x\[1\] are 0.0 and nan"),
+        ({"bounds": 3}, "2 pairs"),
+        ({"bounds": [(0, 1), (0,)]}, "2 pairs"),
+        ({"bounds": [0, 1]}, "2 pairs"),
+        ({"bounds": Bounds([0, 0, 0], [1, 1, 1])}, r"shape \(2,\)"),
         ({"fun": lambda w: w}, "must return a number"),
         ({"fun": lambda w: None}, r"must return a number; it returned None.*x0"),
         ({"fun": lambda w: "3"}, r"must return a number; it returned '3'"),
@@ -540,12 +556,22 @@ def test_a_gradient_that_is_not_finite_moves_nothing():
 
 
 @pytest.mark.parametrize(
-    "weights",
-    [[1.0, 2.0], np.arange(3), np.ones((4, 4))[:, ::2], np.ones(3, np.float16), np.broadcast_to(1.0, 3)],
+    "weights, what",
+    [
+        ([1.0, 2.0], "a float"),
+        (np.arange(3), "one of int64"),
+        (np.ones((4, 4))[:, ::2], r"one of shape \(4, 2\) with strides \(32, 16\)"),
+        (np.ones((3, 4), order="F"), r"one of shape \(3, 4\) with strides \(8, 24\)"),
+        (np.ones(3, np.float16), "one of float16"),
+        (np.broadcast_to(1.0, (1, 1)), "a read-only one"),
+    ],
 )
-def test_what_cannot_be_moved_in_place_is_refused(weights):
-    with pytest.raises(ValueError, match="in place"):
+def test_what_cannot_be_moved_in_place_is_refused(weights, what):
+    with pytest.raises(ValueError, match=f"in place, not {what}. Make one by") as caught:
         Optimizer().step(weights, np.ones(np.shape(weights)))
+    remedy = re.search(r"np\.array\(.*\)", str(caught.value))[0]
+    movable = eval(remedy, {"np": np, "w": weights})
+    Optimizer().step(movable, np.ones(np.shape(weights)))
 
 
 def test_arrays_keep_their_shapes():

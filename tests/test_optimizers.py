@@ -29,6 +29,7 @@ from fastgd.optimizers import (
     Momentum,
     NAdam,
     Nesterov,
+    ScheduleFreeSGD,
     make_optimizer,
 )
 
