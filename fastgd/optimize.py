@@ -30,6 +30,7 @@ PLATEAU = 10  # steps without a new lowest value, after which `ReduceOnPlateau` 
 DIFFERENCE = np.finfo(np.float64).eps ** (1 / 3)  # of central differences, relative to max(1, abs(x))
 DEFAULT_RATE = 0.01  # of rules that have none of their own
 CLIP_EPS = 1e-6
+UNKNOWN = None, None, inf  # a gradient
 
 ROUNDING = 1e-10  # relative: values that differ by less are the same
 CONVERGED, OUT_OF_STEPS, NOT_FINITE, RAISED, WRONG, ASTRAY, STOPPED = 0, 1, 2, 3, 4, 5, 99
@@ -389,7 +390,7 @@ class _Descent:
         self.path, self.values = [], []
         self.keep_path = keep_path
         self.step, self.rate = 0, None
-        self.known = None, None, None  # a point, the gradient there and its largest entry
+        self.known = UNKNOWN  # a point, the gradient there (a buffer of the user's?), its largest entry
         self.now = self.best = x.copy()
         try:
             self.lowest = function.value(self.now)
@@ -424,6 +425,7 @@ class _Descent:
             self.step += 1
             self.rate = rate = self._rate(rates) * factor
             updates.step(x, gradient, rate, _clip_factor(rule, (gradient,)), function.low, function.high)
+            self.known = UNKNOWN  # the next call may overwrite it
             self.now = now = x.copy()
             value = function.value(now)
             self._note(now, value)
@@ -463,11 +465,11 @@ class _Descent:
         if self.known[0] is not self.best:
             rest = self.known
             if status == CONVERGED:
-                rest = rest[0], rest[1].copy(), rest[2]  # a buffer of the user's, perhaps
+                rest = rest[0], rest[1].copy(), rest[2]
             try:
                 self.gradient_at(self.best)
             except _Failure:
-                self.known = None, None, inf
+                self.known = UNKNOWN
             if status == CONVERGED and self.known[2] > tol:
                 if not self._is_as_low(tol):
                     return ASTRAY
@@ -635,8 +637,9 @@ def minimize(
 
     Notes
     -----
-    Of the points that a descent comes to rest at, x is one if its value is the lowest on the way, but for
-    rounding and what `tol` leaves open. `fun` and `jac` get a copy of x at each call, as in SciPy.
+    Where the descent comes to rest is x if no value on the way was lower, but for rounding and what `tol`
+    leaves open; if one was, x is the lowest point, and no success. `fun` and `jac` get an array of their
+    own at each call, as in SciPy.
 
     With 'averaged' and the schedule-free rules, gradients are taken at another point than the one that
     counts. With ``jac=True`` this costs a second call of `fun` per step.
@@ -651,6 +654,7 @@ def minimize(
     array([2.])
     """
     _refuse_arguments(fun, args, jac, max_iter, tol, callback)
+    max_iter = int(max_iter)
     rule, schedule = _rule_and_schedule(optimizer, learning_rate, max_iter)
     x = _start(x0)
     low, high = _box(bounds, x)

@@ -377,6 +377,23 @@ def test_functions_may_keep_and_change_what_they_get(name):
     assert len({id(w) for w in kept}) == len(kept)
 
 
+def test_a_gradient_that_was_overwritten_is_not_returned():
+    buffer = np.empty(1)
+
+    def fun(w):
+        buffer[:] = 2 * w
+        if abs(w[0]) < 0.01:
+            raise KeyboardInterrupt
+        return (float(w @ w) if w[0] > 1 else np.nan), buffer
+
+    result = minimize(fun, [3.0], jac=True, learning_rate=0.2)
+    assert result.status == 2
+    assert_array_equal(result.jac, 2 * result.x)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        minimize(fun, [3.0], jac=True, learning_rate=0.5)
+    assert stop.value.result.jac is None
+
+
 def test_schedules_set_the_steps():
     common = {"jac": lambda w: np.ones(1), "tol": 0, "max_iter": 6}
     falling = minimize(lambda w: w[0], [0.0], learning_rate=Exponential(0.5, eta0=1.0), **common)
@@ -442,7 +459,7 @@ def test_without_the_path():
 
 
 def test_any_whole_number_of_steps():
-    for steps in (0, 3, np.int32(3)):
+    for steps in (0, 3, np.int8(127)):
         result = minimize(
             rosen, [0.0, 0.0], jac=rosen_der, max_iter=steps, learning_rate=Cosine(eta0=1e-3)
         )
