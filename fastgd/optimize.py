@@ -250,7 +250,7 @@ class _Function:
         try:
             return function(x.copy(), *self.args)
         except Exception as error:
-            raise _Failure(f"{name} raised {type(error).__name__}: {error}.", RAISED, error) from error
+            raise _raised(name, error) from error
 
     def value(self, x):
         """fun(x), a finite float."""
@@ -309,6 +309,12 @@ class _Function:
             width = right[j] - left[j]
             gradient[j] = (self.value(right) - self.value(left)) / width if width else 0.0
         return gradient
+
+
+def _raised(name, error):
+    """The failure of a function that raised an exception."""
+    what = f"{type(error).__name__}: {error}".rstrip(".")
+    return _Failure(f"{name} raised {what}.", RAISED, error)
 
 
 def _wrong(duty, value):
@@ -445,9 +451,7 @@ class _Descent:
             return rates.of(self.step)
         except Exception as error:
             self.rate = None
-            raise _Failure(
-                f"learning_rate raised {type(error).__name__}: {error}.", RAISED, error
-            ) from error
+            raise _raised("learning_rate", error) from error
 
     def gradient_at(self, x):
         """The gradient at a point that counts, and its largest entry."""

@@ -420,6 +420,7 @@ def test_functions_of_the_step_are_asked_when_it_comes(wrap):
     assert (
         "learning_rate raised IndexError: list index out of range. That was at step 101" in longer.message
     )
+    assert ".." not in longer.message
     asked.clear()
     optimizer, w = Optimizer("sgd", wrap(rate)), np.zeros(1)
     for t in range(1, 101):
