@@ -14,7 +14,8 @@ from sklearn.metrics._scorer import _MultimetricScorer, _PassthroughScorer, _Sco
 from sklearn.model_selection._validation import _fit_and_score
 from sklearn.model_selection._validation import _score as checked_score
 from sklearn.utils import _safe_indexing as rows_of
-from sklearn.utils._param_validation import Hidden, Interval, StrOptions
+from sklearn.utils._param_validation import Hidden, Interval
+from sklearn.utils._param_validation import StrOptions as _StrOptions
 from sklearn.utils.metadata_routing import _raise_for_params as raise_for_params
 from sklearn.utils.metadata_routing import _routing_enabled as routing_enabled
 from sklearn.utils.multiclass import _check_partial_fit_first_call as check_first_call
@@ -43,6 +44,13 @@ __all__ = [
     "takes_weight",
     "validation_score",
 ]
+
+
+class StrOptions(_StrOptions):
+    """One of some strings, which an error lists in alphabetical order, not in that of a set."""
+
+    def __init__(self, options):
+        super().__init__(dict.fromkeys(sorted(options)).keys())
 
 
 # From 1.7 on all-zero weights are refused unless allowed; here the caller decides, on every version.

@@ -18,12 +18,12 @@ gradient g of the objective, penalty included, at the weights w, in step t = 1, 
 
 from dataclasses import dataclass, replace
 from math import inf
-from numbers import Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from .kernels import kernels
+from .ranges import COUNT, FROM_ZERO, POSITIVE, SHARE, UNIT
 
 __all__ = [
     "OPTIMIZERS",
@@ -48,11 +48,6 @@ __all__ = [
 
 _TABLE = {name: facts for name, *facts in kernels.update_rules()}
 
-SHARE = (0.0, 1.0, False)  # 0 <= value < 1
-POSITIVE = (0.0, inf, True)  # 0 < value
-FROM_ZERO = (0.0, inf, False)  # 0 <= value
-FROM_ONE = (1.0, inf, False)
-
 
 class UpdateRule(BaseEstimator):
     """What all optimizers share: checks, and the way to the kernels.
@@ -71,7 +66,7 @@ class UpdateRule(BaseEstimator):
     _second: str | None = None
     _eps: str | None = None
     _extra: str | None = None
-    _limits: dict = {}  # parameter -> (least, below, whether least itself is excluded)
+    _limits: dict = {}  # parameter -> Range
 
     @property
     def plain(self):
@@ -89,16 +84,10 @@ class UpdateRule(BaseEstimator):
             For numbers out of range.
         """
         limits = {"weight_decay": FROM_ZERO, "clip_norm": POSITIVE, "clip_value": POSITIVE}
-        for name, (least, below, open_) in {**limits, **self._limits}.items():
+        for name, limit in {**limits, **self._limits}.items():
             value = getattr(self, name)
-            if value is None and name in ("clip_norm", "clip_value"):
-                continue
-            if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-                raise TypeError(f"{name}={value!r} of {self!r} must be a number.")
-            if not (least < value if open_ else least <= value) or not value < below:
-                lower = f"{'>' if open_ else '>='} {least:g}"
-                upper = "finite" if below == inf else f"< {below:g}"
-                raise ValueError(f"{name}={value!r} of {self!r} must be {lower} and {upper}.")
+            if value is not None or name not in ("clip_norm", "clip_value"):
+                limit.check(value, name, self)
         return self
 
     def numbers(self):
@@ -527,7 +516,7 @@ class Averaged(UpdateRule):
     Parameters
     ----------
     start : int, default=1
-        The first step whose weights count; until then, the answer is the weights themselves.
+        The first step whose weights count, >= 1; until then, the answer is the weights themselves.
     weight_decay, clip_norm, clip_value
         As of `SGD`.
 
@@ -539,7 +528,7 @@ class Averaged(UpdateRule):
     rule = "averaged"
     rate = None
     _extra = "start"
-    _limits = {"start": FROM_ONE}
+    _limits = {"start": COUNT}
 
     def __init__(self, *, start=1, weight_decay=0.0, clip_norm=None, clip_value=None):
         self.start = start
@@ -570,7 +559,7 @@ class ScheduleFreeSGD(UpdateRule):
 
     rule = "schedule_free_sgd"
     _first = "beta"
-    _limits = {"beta": (0.0, 1.0 + 1e-12, False)}
+    _limits = {"beta": UNIT}
 
     def __init__(self, *, beta=0.9, weight_decay=0.0, clip_norm=None, clip_value=None):
         self.beta = beta
@@ -604,7 +593,7 @@ class ScheduleFreeAdam(UpdateRule):
     rule = "schedule_free_adam"
     rate = 0.0025
     _first, _second, _eps = "beta1", "beta2", "eps"
-    _limits = {"beta1": (0.0, 1.0 + 1e-12, False), "beta2": SHARE, "eps": POSITIVE}
+    _limits = {"beta1": UNIT, "beta2": SHARE, "eps": POSITIVE}
 
     def __init__(
         self,
@@ -668,6 +657,9 @@ def make_optimizer(optimizer):
         return optimizer.check()
     if optimizer == "sgd":  # short fits ask often
         return _PLAIN
+    if isinstance(optimizer, type):
+        ours = optimizer.__name__ if issubclass(optimizer, UpdateRule) else "Adam"
+        raise TypeError(f"optimizer={optimizer.__name__} is a class; give an object: {ours}().")
     if not isinstance(optimizer, str):
         raise TypeError(
             f"optimizer={optimizer!r} is neither a name nor a rule of fastgd.optimizers, such as Adam()."

@@ -577,6 +577,8 @@ def fit(estimator, X, y=None, sample_weight=None, coef_init=None, intercept_init
 
     pa = p["learning_rate"] in ("pa1", "pa2")
     base = p["learning_rate"]
+    if isinstance(base, (int, float)):
+        base = schedule("constant", eta0=base)
     if isinstance(base, str):
         base = schedule(
             base,

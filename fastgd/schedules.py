@@ -5,7 +5,8 @@ A schedule is named (``learning_rate="cosine"``), given as an object with parame
 the weights: with ``batch_size=64`` an epoch over 6400 rows has 100. Objects have scikit-learn's
 ``get_params`` and ``set_params``, so that searches reach ``learning_rate__steps``; training never changes
 them. They compose: `WarmUp` and `ReduceOnPlateau` take any schedule, `Piecewise` puts several one after
-another, and ``a * b`` multiplies their rates.
+another, and ``a * b`` multiplies their rates. A number, a constant rate, or a callable will do wherever a
+schedule is wanted (`as_schedule`).
 
 A schedule answers ``rates(t, n)``: the rates of steps t ... t + n - 1 as an array of shape (n,), or of
 shape (1,) where they are all the same. It has no state; what a training run adds (the cut on a plateau)
@@ -15,11 +16,13 @@ most steps that the fit can have (`bound`, `over`). A schedule is one class here
 """
 
 from functools import lru_cache
-from math import inf, isfinite
+from math import inf
 from numbers import Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
+
+from .ranges import ANY, COUNT, FROM_ONE, FROM_ZERO, POSITIVE, UNIT, Range
 
 __all__ = [
     "SCHEDULES",
@@ -36,6 +39,7 @@ __all__ = [
     "Schedule",
     "StepDecay",
     "WarmUp",
+    "as_schedule",
     "make_schedule",
 ]
 
@@ -49,7 +53,8 @@ def _param_names(cls):
 class Schedule(BaseEstimator):
     """What all schedules share."""
 
-    _limits: dict = {}  # parameter -> (least, most, whether least itself is excluded)
+    _limits: dict = {}  # parameter -> Range
+    _made_of: tuple = ()  # parameters that are schedules, or sequences of them
     _plain = False  # no `steps`, and made of no other schedule
 
     @classmethod
@@ -89,13 +94,22 @@ class Schedule(BaseEstimator):
                 changed[key] = value
             elif key == "schedule" and own is None and name == "eta0":
                 changed[key] = Constant(value)
-            elif isinstance(own, Schedule):
-                changed[key] = own._with(name, value)
-            elif isinstance(own, (list, tuple)):
-                changed[key] = tuple(
-                    part._with(name, value) if isinstance(part, Schedule) else part for part in own
-                )
+            elif key in self._made_of and own is not None:
+                if isinstance(own, (list, tuple, np.ndarray)):
+                    changed[key] = tuple(as_schedule(part)._with(name, value) for part in own)
+                else:
+                    changed[key] = as_schedule(own)._with(name, value)
         return type(self)(**self.get_params(deep=False) | changed) if changed else self
+
+    @property
+    def ahead(self):
+        """Whether rates may be asked for before their step: not those of a user's function."""
+        return all(part.ahead for _, part in self._parts())
+
+    @property
+    def reduces(self):
+        """Whether a plateau may cut its rates."""
+        return any(part.reduces for _, part in self._parts())
 
     @property
     def endless(self):
@@ -112,25 +126,23 @@ class Schedule(BaseEstimator):
         ValueError
             For numbers out of range.
         """
-        for name, (least, most, open_) in self._limits.items():
+        for name, limit in self._limits.items():
             value = getattr(self, name)
-            if value is None and name in ("eta0", "steps"):
-                continue
-            if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-                raise TypeError(f"{name}={value!r} of {self!r} must be a number.")
-            if (
-                not (least < value if open_ else least <= value)
-                or not value <= most
-                or not isfinite(value)
-            ):
-                lower = f"{'>' if open_ else '>='} {least:g}"
-                upper = "finite" if most == inf else f"<= {most:g}"
-                raise ValueError(f"{name}={value!r} of {self!r} must be {lower} and {upper}.")
-        for part in self.get_params(deep=False).values():
-            for schedule in part if isinstance(part, (list, tuple)) else (part,):
-                if isinstance(schedule, Schedule):
-                    schedule.check()
+            if value is not None or name not in ("eta0", "steps"):
+                limit.check(value, name, self)
+        for _, part in self._parts():
+            part.check()
         return self
+
+    def _parts(self):
+        """The schedules that it is made of, by name."""
+        for name in self._made_of:
+            own = getattr(self, name)
+            if isinstance(own, (list, tuple, np.ndarray)):
+                for k, part in enumerate(own):
+                    yield f"{name}[{k}]", as_schedule(part, f"{name}[{k}]")
+            elif own is not None:
+                yield name, as_schedule(own, name)
 
     def __mul__(self, other):
         return Product(self, other)
@@ -150,11 +162,6 @@ class Schedule(BaseEstimator):
         return hash(self._key())
 
 
-RATE = (0.0, inf, True)
-LOWEST = (0.0, inf, False)
-STEPS = (1, inf, False)
-
-
 class Constant(Schedule):
     """``eta0`` at every step. Also of the passive-aggressive rules, whose steps do not use it.
 
@@ -164,7 +171,7 @@ class Constant(Schedule):
         > 0; None: the estimator's.
     """
 
-    _limits = {"eta0": RATE}
+    _limits = {"eta0": POSITIVE}
     _plain = True
 
     def __init__(self, eta0=None):
@@ -184,7 +191,7 @@ class InvScaling(Schedule):
     power_t : float, default=0.5
     """
 
-    _limits = {"eta0": RATE, "power_t": (-inf, inf, True)}
+    _limits = {"eta0": POSITIVE, "power_t": ANY}
     _plain = True
 
     def __init__(self, eta0=None, power_t=0.5):
@@ -219,7 +226,7 @@ class Optimal(Schedule):
     L. Bottou, "Stochastic Gradient Descent Tricks", 2012.
     """
 
-    _limits = {"alpha": RATE, "steepest": (-inf, inf, True)}
+    _limits = {"alpha": POSITIVE, "steepest": ANY}
     _plain = True
 
     def __init__(self, alpha=0.0001, steepest=1.0):
@@ -249,7 +256,7 @@ class StepDecay(Schedule):
         > 0; None: the estimator's.
     """
 
-    _limits = {"every": STEPS, "factor": RATE, "eta0": RATE}
+    _limits = {"every": COUNT, "factor": POSITIVE, "eta0": POSITIVE}
 
     def __init__(self, every=1000, factor=0.5, eta0=None):
         self.every = every
@@ -271,7 +278,7 @@ class Exponential(Schedule):
         > 0; None: the estimator's.
     """
 
-    _limits = {"decay": (0.0, 1.0, True), "eta0": RATE}
+    _limits = {"decay": Range(0.0, 1.0, above=True), "eta0": POSITIVE}
 
     def __init__(self, decay=0.999, eta0=None):
         self.decay = decay
@@ -302,7 +309,7 @@ class Cosine(Schedule):
     I. Loshchilov, F. Hutter, "SGDR: Stochastic gradient descent with warm restarts", ICLR 2017.
     """
 
-    _limits = {"steps": STEPS, "lowest": LOWEST, "growth": STEPS, "eta0": RATE}
+    _limits = {"steps": COUNT, "lowest": FROM_ZERO, "growth": FROM_ONE, "eta0": POSITIVE}
 
     def __init__(self, steps=None, lowest=0.0, restarts=False, growth=1.0, eta0=None):
         self.steps = steps
@@ -344,7 +351,13 @@ class OneCycle(Schedule):
     L. Smith, N. Topin, "Super-convergence", 2018.
     """
 
-    _limits = {"steps": STEPS, "warm_up": (0.0, 1.0, False), "start": RATE, "end": LOWEST, "eta0": RATE}
+    _limits = {
+        "steps": COUNT,
+        "warm_up": UNIT,
+        "start": POSITIVE,
+        "end": FROM_ZERO,
+        "eta0": POSITIVE,
+    }
 
     def __init__(self, steps=None, warm_up=0.3, start=0.04, end=4e-6, eta0=None):
         self.steps = steps
@@ -377,7 +390,7 @@ class Polynomial(Schedule):
         > 0; None: the estimator's.
     """
 
-    _limits = {"steps": STEPS, "power": RATE, "lowest": LOWEST, "eta0": RATE}
+    _limits = {"steps": COUNT, "power": POSITIVE, "lowest": FROM_ZERO, "eta0": POSITIVE}
 
     def __init__(self, steps=None, power=1.0, lowest=0.0, eta0=None):
         self.steps = steps
@@ -395,7 +408,7 @@ class WarmUp(Schedule):
 
     Parameters
     ----------
-    schedule : Schedule or None, default=None
+    schedule : Schedule, float, callable or None, default=None
         It counts its steps from the first one, warm-up included. None: the estimator's `eta0`.
     steps : int, default=100
         >= 1.
@@ -403,7 +416,8 @@ class WarmUp(Schedule):
         In [0, 1].
     """
 
-    _limits = {"steps": STEPS, "start": (0.0, 1.0, False)}
+    _limits = {"steps": COUNT, "start": UNIT}
+    _made_of = ("schedule",)
 
     def __init__(self, schedule=None, steps=100, start=0.1):
         self.schedule = schedule
@@ -412,10 +426,10 @@ class WarmUp(Schedule):
 
     def at(self, t):
         factor = self.start + (1 - self.start) * np.minimum(1.0, (t - 1) / self.steps)
-        return factor * self.schedule.rates(t[0], len(t)) if len(t) else t
+        return factor * as_schedule(self.schedule).rates(t[0], len(t)) if len(t) else t
 
     def cut(self, factor):
-        return self.schedule.cut(factor)
+        return as_schedule(self.schedule).cut(factor)
 
 
 class Piecewise(Schedule):
@@ -425,9 +439,11 @@ class Piecewise(Schedule):
     ----------
     boundaries : sequence of int, default=(1000,)
         The last step of each part but the last one, rising.
-    parts : sequence of float or Schedule, default=(0.01, 0.001)
-        One more than boundaries; a schedule counts its steps from the beginning of its part.
+    parts : sequence of float, Schedule or callable, default=(0.01, 0.001)
+        One more than boundaries; each counts its steps from the beginning of its part.
     """
+
+    _made_of = ("parts",)
 
     def __init__(self, boundaries=(1000,), parts=(0.01, 0.001)):
         self.boundaries = boundaries
@@ -435,18 +451,19 @@ class Piecewise(Schedule):
 
     def check(self):
         bounds = list(self.boundaries)
-        if (
-            len(self.parts) != len(bounds) + 1
-            or bounds != sorted(set(bounds))
-            or (bounds and bounds[0] < 1)
-        ):
+        for k, bound in enumerate(bounds):
+            COUNT.check(bound, f"boundaries[{k}]", self)
+        if len(self.parts) != len(bounds) + 1 or bounds != sorted(set(bounds)):
             raise ValueError(
                 f"{self!r} needs rising boundaries >= 1 and one part more than boundaries; it has "
                 f"{len(bounds)} and {len(self.parts)}."
             )
-        for part in self.parts:
-            if not isinstance(part, Schedule):
-                Constant(part).check()
+        for name, part in self._parts():
+            if part.reduces:
+                raise ValueError(
+                    f"{name}={part!r} reduces on a plateau, which is a matter of the whole fit: write "
+                    "ReduceOnPlateau(Piecewise(...))."
+                )
         return super().check()
 
     def at(self, t):
@@ -454,11 +471,8 @@ class Piecewise(Schedule):
         begins = [0, *self.boundaries]
         which = np.searchsorted(self.boundaries, t, side="left")
         for k in np.unique(which):
-            mine, part = which == k, self.parts[k]
-            if isinstance(part, Schedule):
-                rates[mine] = part.rates(t[mine][0] - begins[k], int(mine.sum()))
-            else:
-                rates[mine] = part
+            mine, part = which == k, as_schedule(self.parts[k])
+            rates[mine] = part.rates(t[mine][0] - begins[k], int(mine.sum()))
         return rates
 
 
@@ -470,7 +484,7 @@ class ReduceOnPlateau(Schedule):
 
     Parameters
     ----------
-    schedule : Schedule or None, default=None
+    schedule : Schedule, float, callable or None, default=None
         None: the estimator's `eta0`.
     divide_by : float, default=5.0
         > 1.
@@ -478,7 +492,9 @@ class ReduceOnPlateau(Schedule):
         > 0.
     """
 
-    _limits = {"divide_by": (1.0, inf, True), "lowest": RATE}
+    _limits = {"divide_by": Range(1.0, above=True), "lowest": POSITIVE}
+    _made_of = ("schedule",)
+    reduces = True
 
     def __init__(self, schedule=None, divide_by=5.0, lowest=1e-6):
         self.schedule = schedule
@@ -486,10 +502,10 @@ class ReduceOnPlateau(Schedule):
         self.lowest = lowest
 
     def rates(self, t, n):
-        return self.schedule.rates(t, n)
+        return as_schedule(self.schedule).rates(t, n)
 
     def cut(self, factor):
-        if self.schedule.rates(1.0, 1)[0] * factor <= self.lowest:
+        if as_schedule(self.schedule).rates(1.0, 1)[0] * factor <= self.lowest:
             return None
         return factor / self.divide_by
 
@@ -499,26 +515,21 @@ class Product(Schedule):
 
     Parameters
     ----------
-    first : Schedule
-    second : Schedule or float
+    first, second : Schedule, float or callable
     """
+
+    _made_of = ("first", "second")
 
     def __init__(self, first, second):
         self.first = first
         self.second = second
 
-    def check(self):
-        if not isinstance(self.second, Schedule):
-            Constant(self.second).check()
-        return super().check()
-
     def rates(self, t, n):
-        second = self.second.rates(t, n) if isinstance(self.second, Schedule) else self.second
-        return self.first.rates(t, n) * second
+        return as_schedule(self.first).rates(t, n) * as_schedule(self.second).rates(t, n)
 
     def cut(self, factor):
-        cut = self.first.cut(factor)
-        return self.second.cut(factor) if cut is None and isinstance(self.second, Schedule) else cut
+        cut = as_schedule(self.first).cut(factor)
+        return as_schedule(self.second).cut(factor) if cut is None else cut
 
 
 class _Called(Schedule):
@@ -532,8 +543,13 @@ class _Called(Schedule):
     def __init__(self, function):
         self.function = function
 
+    ahead = False
+
     def _key(self):
         return type(self), id(self.function)
+
+    def __sklearn_clone__(self):
+        return self  # the user's function, not a copy of what it holds
 
     def at(self, t):
         rates = np.empty(len(t))
@@ -573,13 +589,51 @@ SCHEDULES = {
 }
 
 
+def _written(name):
+    """How the schedule of a name is written as an object, for messages."""
+    if name == "optimal":
+        return repr(Optimal(0.001))
+    return repr(SCHEDULES[name](eta0=0.1, power_t=0.5, alpha=0.001))
+
+
+def as_schedule(given, name="schedule"):
+    """The schedule that is given as an object, as a number, which is a constant rate, or as a callable.
+
+    Raises
+    ------
+    TypeError
+        For what is none of these.
+    ValueError
+        For numbers that are no rates.
+    """
+    if isinstance(given, Schedule):
+        return given
+    if isinstance(given, Real) and not isinstance(given, (bool, np.bool_)):
+        POSITIVE.check(given, name)
+        return Constant(float(given))
+    if isinstance(given, type):
+        ours = given.__name__ if issubclass(given, Schedule) else "Cosine"
+        raise TypeError(f"{name}={given.__name__} is a class; give an object: {ours}().")
+    if callable(given):
+        return _Called(given)
+    if isinstance(given, str) and given in SCHEDULES:
+        raise TypeError(
+            f"{name}={given!r}: only an estimator has the numbers for a name. Give an object, such as "
+            f"{_written(given)}."
+        )
+    raise TypeError(
+        f"{name}={given!r} is neither a number nor a schedule of fastgd.schedules, such as Cosine(), nor "
+        "a function of the step."
+    )
+
+
 def make_schedule(learning_rate, **parameters):
     """The checked schedule of a name, an object or a callable.
 
     Parameters
     ----------
     learning_rate : str, Schedule, callable or float
-        A float is a constant rate.
+        A float is a constant rate, whatever eta0.
     **parameters
         Of an estimator: eta0, and for names power_t, alpha, loss and its parameter.
 
@@ -587,17 +641,11 @@ def make_schedule(learning_rate, **parameters):
     -------
     Schedule
     """
-    if isinstance(learning_rate, str):
+    if isinstance(learning_rate, str) and "alpha" in parameters:
         numbers = {key: float(parameters.pop(key)) for key in ("eta0", "power_t", "alpha")}
         return SCHEDULES[learning_rate](**numbers, **parameters)
-    if isinstance(learning_rate, Schedule):
-        # a copy: what is set on it later is not for the fit that is running
-        return clone(learning_rate.check()).bound(parameters["eta0"])
-    if isinstance(learning_rate, Real) and not isinstance(learning_rate, bool):
-        return Constant(float(learning_rate)).check()
-    if callable(learning_rate):
-        return _Called(learning_rate)
-    raise TypeError(
-        f"learning_rate={learning_rate!r} is neither a name nor a schedule of fastgd.schedules, such as "
-        "Cosine(), nor a function of the step."
-    )
+    schedule = as_schedule(learning_rate, "learning_rate").check()
+    if "eta0" in parameters:
+        schedule = schedule.bound(parameters["eta0"])
+    # a copy: what is set on it later is not for the fit that is running
+    return clone(schedule)

@@ -361,7 +361,7 @@ SHARED = {
     "shuffle": ["yes", 3],
     "verbose": [-1, "loud"],
     "random_state": ["zero", -1, 1.5],
-    "learning_rate": ["fast", None, 0.1],
+    "learning_rate": ["fast", None, -0.1],
     "eta0": [0.0, -1.0, "big", None, NAN],
     "power_t": ["half", None, NAN],
     "warm_start": ["yes", 2],

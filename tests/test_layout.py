@@ -38,7 +38,17 @@ FLOORS = (
     ("auto",),
     ("training", "solvers"),
     # the nouns, and how data and callbacks come in
-    ("losses", "penalties", "optimizers", "schedules", "compat", "data", "callbacks", "history"),
+    (
+        "losses",
+        "penalties",
+        "optimizers",
+        "schedules",
+        "compat",
+        "data",
+        "callbacks",
+        "history",
+        "ranges",
+    ),
     ("callback_support",),
     # the arithmetic: buffers and numbers
     ("reference", "kernels", "_checkout"),

@@ -29,6 +29,7 @@ from fastgd.optimizers import (
     Momentum,
     NAdam,
     Nesterov,
+    ScheduleFreeSGD,
     make_optimizer,
 )
 
@@ -315,13 +316,14 @@ def test_searches_reach_the_parameters(X, y_two):
         (SGD(clip_norm=0.0), "clip_norm"),
         (AdamW(weight_decay=-1.0), "weight_decay"),
         (Averaged(start=0), "start"),
+        (Averaged(start=1.5), "start"),
         (Adam(beta1=float("nan")), "beta1"),
         (SGD(clip_value=float("inf")), "clip_value"),
     ],
 )
 def test_bad_parameters_are_refused(rule, name, X, y_two):
     model = SGDClassifier(optimizer=rule)
-    with pytest.raises(ValueError, match=f"{name}=.*must be"):
+    with pytest.raises((ValueError, TypeError), match=f"{name}=.*must be"):
         model.fit(X, y_two)
     assert not hasattr(model, "coef_")
 
@@ -450,3 +452,15 @@ def test_every_rule_has_an_arbiter():
         *("lion", "averaged", "schedule_free_sgd", "schedule_free_adam")
     }
     assert {klass.rule for klass in OPTIMIZERS.values()} == set(reference.UPDATES)
+
+
+def test_ranges_say_what_they_hold():
+    for rule, sentence in (
+        (ScheduleFreeSGD(beta=1.5), r"beta=1.5 of .* must be >= 0 and <= 1\."),
+        (Adam(beta1=1.0), r"beta1=1.0 of .* must be >= 0 and < 1\."),
+        (SGD(clip_norm=0), r"clip_norm=0 of .* must be > 0 and finite\."),
+        (SGD(weight_decay=np.inf), r"weight_decay=inf of .* must be >= 0 and finite\."),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            rule.check()
+    ScheduleFreeSGD(beta=1.0).check()

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from fastgd import SGDClassifier, SGDOneClassSVM, SGDRegressor, reference, schedules
+from fastgd.optimizers import Adam
 from fastgd.schedules import (
     SCHEDULES,
     Constant,
@@ -104,6 +106,95 @@ def test_formulas():
     assert_allclose(whole(WarmUp(steps=4, start=0).bound(2.0), 6), [0, 0.5, 1, 1.5, 2, 2])
 
 
+def falling(t):
+    return 0.1 / t
+
+
+@pytest.mark.parametrize(
+    "given, same",
+    [
+        (WarmUp(0.1, steps=7), WarmUp(Constant(0.1), steps=7)),
+        (WarmUp(falling, steps=7), WarmUp(make_schedule(falling), steps=7)),
+        (ReduceOnPlateau(0.1), ReduceOnPlateau(Constant(0.1))),
+        (ReduceOnPlateau(falling), ReduceOnPlateau(make_schedule(falling))),
+        (
+            Piecewise(np.array([10]), [0.1, falling]),
+            Piecewise([10], [Constant(0.1), make_schedule(falling)]),
+        ),
+        (Cosine() * falling, make_schedule(falling) * Cosine()),
+        (falling * Cosine(), Cosine() * make_schedule(falling)),
+        (np.float32(0.5) * Cosine(), Cosine() * Constant(0.5)),
+    ],
+    ids=repr,
+)
+def test_numbers_and_functions_are_schedules(given, same, X, y_real):
+    given.check()
+    bound = given.bound(0.2).over(50)
+    assert_array_equal(whole(bound), whole(same.bound(0.2).over(50)))
+    assert bound == given.bound(0.2).over(50) and hash(bound) == hash(given.bound(0.2).over(50))
+    assert clone(given).get_params(deep=False).keys() == given.get_params(deep=False).keys()
+    assert bound.cut(1.0) == same.bound(0.2).over(50).cut(1.0)
+    assert bound.ahead == ("falling" not in repr(given))
+    common = {"max_iter": 5, "tol": None, "random_state": 5, "batch_size": 7}
+    fits = [SGDRegressor(learning_rate=each, **common).fit(X, y_real) for each in (given, same)]
+    assert_array_equal(solution(fits[0]), solution(fits[1]))
+
+
+def test_a_number_is_a_constant_rate_whatever_eta0(X, y_real, y_two):
+    common = {"max_iter": 5, "tol": None, "random_state": 5}
+    for estimator, y in ((SGDClassifier(), y_two), (SGDRegressor(), y_real), (SGDOneClassSVM(), None)):
+        estimator.set_params(**common)
+        number = clone(estimator).set_params(learning_rate=0.003, eta0=7.0).fit(X, y)
+        named = clone(estimator).set_params(learning_rate="constant", eta0=0.003).fit(X, y)
+        assert_array_equal(number.coef_, named.coef_)
+
+
+def test_functions_are_called_not_copied():
+    class Calls:
+        def __init__(self):
+            self.count = 0
+
+        def __call__(self, t):
+            self.count += 1
+            return 0.1
+
+    calls = Calls()
+    SGDRegressor(learning_rate=calls, max_iter=2, tol=None).fit([[1.0], [2.0]], [1.0, 2.0])
+    assert calls.count > 0
+    calls.count = 0
+    SGDRegressor(learning_rate=WarmUp(calls), max_iter=2, tol=None).fit([[1.0], [2.0]], [1.0, 2.0])
+    assert calls.count > 0
+
+
+def test_classes_are_no_schedules(X, y_two):
+    for params, sentence in (
+        ({"learning_rate": Cosine}, r"learning_rate=Cosine is a class; give an object: Cosine\(\)"),
+        ({"learning_rate": WarmUp(Cosine)}, r"schedule=Cosine is a class"),
+        ({"learning_rate": Adam}, r"learning_rate=Adam is a class"),
+        ({"optimizer": Adam}, r"optimizer=Adam is a class; give an object: Adam\(\)"),
+        ({"learning_rate": WarmUp("cosine")}, r"schedule='cosine': .* such as Cosine\(eta0=0.1\)"),
+        ({"learning_rate": Cosine() * "x"}, r"second='x' is neither"),
+        ({"learning_rate": True}, r"learning_rate=True is neither"),
+    ):
+        with pytest.raises(TypeError, match=sentence):
+            SGDClassifier(**params).fit(X, y_two)
+
+
+def test_a_plateau_is_a_matter_of_the_whole_fit(X, y_two):
+    for part in (ReduceOnPlateau(), 2 * ReduceOnPlateau(), WarmUp(ReduceOnPlateau())):
+        with pytest.raises(ValueError, match=r"parts\[1\]=.* reduces .*ReduceOnPlateau\(Piecewise"):
+            SGDClassifier(learning_rate=Piecewise([10], [0.1, part])).fit(X, y_two)
+    SGDClassifier(learning_rate=ReduceOnPlateau(Piecewise([10], [0.1, 0.01]))).fit(X, y_two)
+
+
+def test_errors_list_names_in_order(X, y_two):
+    for params in ({"learning_rate": "cosinus"}, {"optimizer": "adamant"}, {"loss": "hing"}):
+        with pytest.raises(ValueError) as caught:
+            SGDClassifier(**params).fit(X, y_two)
+        names = re.findall(r"'(\w+)'", str(caught.value).split("{")[1].split("}")[0])
+        assert len(names) > 8 and names == sorted(names)
+
+
 def test_what_is_open_is_filled_in():
     schedule = WarmUp(Cosine(), steps=3)
     assert not schedule.endless
@@ -117,7 +208,7 @@ def test_what_is_open_is_filled_in():
 
 @pytest.mark.parametrize("kind", ["dense", "csr32"])
 @pytest.mark.parametrize("batch_size", [1, 7, "full"])
-@pytest.mark.parametrize("schedule", [*EXAMPLES[3:11], lambda t: 0.2 / (t + 3)], ids=repr)
+@pytest.mark.parametrize("schedule", [*EXAMPLES[3:11], 0.03, lambda t: 0.2 / (t + 3)], ids=repr)
 def test_fits_equal_the_twin_s(schedule, batch_size, kind, X, y_two, y_real):
     common = {"alpha": 0.01, "max_iter": 5, "tol": None, "random_state": 5, "batch_size": batch_size}
     for estimator, y in ((SGDClassifier(loss="log_loss"), y_two), (SGDRegressor(), y_real)):
@@ -200,12 +291,29 @@ def test_partial_fit_goes_on_in_the_schedule(X, y_real):
         (Exponential(1.1), "decay"),
         (WarmUp(Cosine(steps=-1)), "steps"),
         (ReduceOnPlateau(divide_by=1), "divide_by"),
-        (Piecewise([5], [0.1, -0.1]), "eta0"),
+        (Piecewise([5], [0.1, -0.1]), r"parts\[1\]"),
+        (WarmUp(-0.1), "schedule"),
+        (Cosine() * 0, "second"),
+        (-0.1, "learning_rate"),
     ],
 )
 def test_bad_parameters_are_refused(bad, name, X, y_two):
-    with pytest.raises(ValueError, match=f"{name}=.*must be"):
+    with pytest.raises(ValueError, match=f"{name}(=|' parameter).*must be"):
         SGDClassifier(learning_rate=bad).fit(X, y_two)
+
+
+def test_counts_are_whole(X, y_two):
+    for bad, sentence in (
+        (Cosine(steps=2.5), r"steps=2.5 of Cosine\(steps=2.5\) must be an int >= 1"),
+        (StepDecay(every=10.0), "every=10.0 of .* must be an int"),
+        (Piecewise([2.5], [0.1, 0.2]), r"boundaries\[0\]=2.5 of .* must be an int"),
+        (Cosine(steps=True), "steps=True"),
+    ):
+        with pytest.raises(TypeError, match=sentence):
+            bad.check()
+    Cosine(steps=np.int64(3), growth=1.5).check()
+    with pytest.raises(ValueError, match=r"growth=0.5 of .* must be >= 1 and finite"):
+        Cosine(growth=0.5).check()
 
 
 def test_bad_rates_are_refused(X, y_two):

@@ -72,6 +72,7 @@ MAX_INT = np.iinfo(np.int32).max
 STATE_VERSION = 1  # of pickles; raised when the fitted state changes meaning
 PASSIVE_AGGRESSIVE = ("pa1", "pa2")
 
+_RATES = [Schedule, callable, Interval(Real, 0, None, closed="neither")]
 _COMMON = {
     "fit_intercept": ["boolean"],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -79,13 +80,14 @@ _COMMON = {
     "shuffle": ["boolean"],
     "verbose": ["verbose"],
     "random_state": ["random_state"],
-    "learning_rate": [StrOptions({*SCHEDULES, "auto"}), Schedule, callable],
+    "learning_rate": [StrOptions({*SCHEDULES, "auto"}), *_RATES],
     "eta0": [Interval(Real, 0, None, closed="neither")],
     "power_t": [Interval(Real, None, None, closed="neither")],
     "warm_start": ["boolean"],
     "average": [Interval(Integral, 0, None, closed="neither"), "boolean"],
     "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"full"})],
-    "optimizer": [StrOptions(set(OPTIMIZERS)), UpdateRule],
+    # a class is refused by make_optimizer, which says what to write
+    "optimizer": [StrOptions(set(OPTIMIZERS)), UpdateRule, Hidden(type)],
 }
 _PENALISED = {
     "penalty": [StrOptions({name for name in PENALTIES if name}), None],
@@ -728,20 +730,21 @@ class SGDClassifier(_Descending, _SGDClassifier):
     random_state : int, RandomState or None, default=None
         Seeds the row order and the validation split.
 
-    learning_rate : str, Schedule or callable, default='optimal'
+    learning_rate : str, float, Schedule or callable, default='optimal'
         Size eta of step t = 1, 2, ...: 'constant' ``eta0``; 'optimal' ``1 / (alpha * (t0 + t - 1))``
         with Bottou's t0, for a first step of ``alpha**-0.25`` over the loss's slope at minus that, if it
         is above 1, or the constant rate that the optimizer's authors recommend, if it is not 'sgd' or
         'averaged'; 'invscaling' ``eta0 / t**power_t``; 'adaptive' ``eta0``, divided by 5 whenever
         training stops to improve; 'step', 'exponential', 'cosine', 'one_cycle' and 'polynomial' as in
         `fastgd.schedules`; for 'hinge' and 'epsilon_insensitive', the passive-aggressive 'pa1'
-        ``min(eta0, loss / |x|^2)`` and 'pa2' ``loss / (|x|^2 + 1 / (2 eta0))``, times x. Or an object
-        of `fastgd.schedules`, whose parameters searches reach as ``learning_rate__steps``, or a
-        function of the step. 'auto' has no parameter: columns are scaled
-        in passing, results stay in the user's units, and the step ``factor / (4 c R^2 sqrt(1 + k))``
-        follows from the mean squared norm R^2 of the scaled rows and the loss's curvature c; weights
-        are averaged where that is better, and rolled back where they blow up (after Bach and Moulines,
-        2013, and Ross, Mineiro and Langford, 2013; see `fastgd.auto`). It trains one model at a time.
+        ``min(eta0, loss / |x|^2)`` and 'pa2' ``loss / (|x|^2 + 1 / (2 eta0))``, times x. Or a
+        number, a constant rate without regard to `eta0`; or an object of `fastgd.schedules`, whose
+        parameters searches reach as ``learning_rate__steps``; or a function of the step.
+        'auto' has no parameter: columns are scaled in passing, results stay in the user's units, and
+        the step ``factor / (4 c R^2 sqrt(1 + k))`` follows from the mean squared norm R^2 of the scaled
+        rows and the loss's curvature c; weights are averaged where that is better, and rolled back
+        where they blow up (after Bach and Moulines, 2013, and Ross, Mineiro and Langford, 2013; see
+        `fastgd.auto`). It trains one model at a time.
 
     eta0 : float, default=0.01
         Initial learning rate, > 0.
@@ -1295,7 +1298,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
     random_state : int, RandomState or None, default=None
         Seeds the row order and the validation split.
 
-    learning_rate : str, Schedule or callable, default='invscaling'
+    learning_rate : str, float, Schedule or callable, default='invscaling'
         ...
 
     eta0 : float, default=0.01
@@ -1681,7 +1684,7 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
     random_state : int, RandomState or None, default=None
         Seeds the row order.
 
-    learning_rate : str, Schedule or callable, default='optimal'
+    learning_rate : str, float, Schedule or callable, default='optimal'
         In what follows, alpha is `nu`; there are no 'pa1' and 'pa2'.
         ...
 
@@ -1734,8 +1737,7 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
         "learning_rate": [
             StrOptions(set(SCHEDULES) - set(PASSIVE_AGGRESSIVE)),
             Hidden(StrOptions(set(PASSIVE_AGGRESSIVE))),
-            Schedule,
-            callable,
+            *_RATES,
         ],
     }
 
