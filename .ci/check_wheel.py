@@ -107,8 +107,8 @@ def faults(wheel):
         if name.endswith(SOURCES):
             yield f"holds the source {name}"
     metadata = files[f"{distribution}/METADATA"].decode()
-    if not re.search(r"^Requires-Dist: numpy\s*$", metadata, re.M):
-        yield "pins NumPy"
+    if not re.search(r"^Requires-Dist: numpy>=[\d.]+\s*$", metadata, re.M):
+        yield "asks for NumPy otherwise than from a version on"
     machine = wheel.stem.split("-")[-1].split(".")[-1].lower()
     machine = next((m for m in ("x86_64", "amd64", "aarch64", "arm64") if machine.endswith(m)), machine)
     expected = {f"_{level}" for level in levels(machine)} | {"_cpu"}
