@@ -3,8 +3,8 @@
 Small, only fastgd inside, the licence with it, every kernel build of the architecture present, no symbols
 left, nothing linked but the C library, and nothing of NumPy's C interface, so that one wheel serves every
 NumPy. The machine code of Linux's x86-64 wheels is looked at as well, by objdump (binutils), without
-which no such wheel passes: the v3 build must use the 32-byte registers, and the modules that any processor runs
-must have no AVX instruction at all.
+which no such wheel passes: the v3 build must use the 32-byte registers, and the modules that any
+processor runs must have no AVX instruction at all.
 """
 
 import ast
