@@ -21,7 +21,7 @@ __all__ = ["Diagnosis", "Finding", "diagnose"]
 class Finding:
     """One thing that a diagnosis found.
 
-    Attributes
+    Parameters
     ----------
     name : str
         Which: 'overshooting', 'crawling', 'plateau', 'unscaled features', 'class imbalance',
@@ -53,7 +53,7 @@ class Finding:
 class Diagnosis:
     """What `diagnose` found; printing it shows the sentences.
 
-    Attributes
+    Parameters
     ----------
     findings : list of Finding
         Empty for a healthy fit.
@@ -101,6 +101,7 @@ def diagnose(estimator, X, y, X_val=None, y_val=None):
     Parameters
     ----------
     estimator : fitted SGDClassifier or SGDRegressor, or Pipeline that ends in one
+        Its `history_` and weights are looked at, and nothing of it is changed.
 
     X, y : array-like
         The data that it was fitted to.

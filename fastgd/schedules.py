@@ -182,6 +182,7 @@ class InvScaling(Schedule):
     eta0 : float or None, default=None
         > 0; None: the estimator's.
     power_t : float, default=0.5
+        How fast the rate falls: 0.5 as the root of the steps, 0 not at all.
     """
 
     _limits = {"eta0": RATE, "power_t": (-inf, inf, True)}
@@ -499,7 +500,9 @@ class Product(Schedule):
     Parameters
     ----------
     first : Schedule
+        The one whose rates are multiplied.
     second : Schedule or float
+        What they are multiplied by.
     """
 
     def __init__(self, first, second):

@@ -993,13 +993,16 @@ class SGDClassifier(_Descending, _SGDClassifier):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            The rows of this epoch, with the same features in each call.
 
         y : array-like of shape (n_samples,)
+            Labels.
 
         classes : array-like of shape (n_classes,), default=None
             All labels that will ever come; required in the first call.
 
         sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, >= 0.
 
         Returns
         -------
@@ -1215,6 +1218,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            Rows to predict, with the features of the fit.
 
         Returns
         -------
@@ -1229,6 +1233,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            Rows to predict, with the features of the fit.
 
         Returns
         -------
@@ -1499,10 +1504,13 @@ class SGDRegressor(_Descending, _SGDRegressor):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            The rows of this epoch, with the same features in each call.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
 
         sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, >= 0.
 
         Returns
         -------
@@ -1625,6 +1633,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            Rows to predict, with the features of the fit.
 
         Returns
         -------
@@ -1824,11 +1833,13 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            The rows of this epoch, with the same features in each call.
 
         y : None
             Ignored.
 
         sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, >= 0.
 
         Returns
         -------
@@ -1890,6 +1901,7 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            Rows to predict, with the features of the fit.
 
         Returns
         -------
