@@ -2,8 +2,9 @@
 
 Small, only fastgd inside, the licence with it, every kernel build of the architecture present, no symbols
 left, nothing linked but the C library, and nothing of NumPy's C interface, so that one wheel serves every
-NumPy. With objdump at hand, the machine code is looked at as well: the v3 build must use the 32-byte
-registers, and the modules that any processor runs must have no AVX instruction at all.
+NumPy. The machine code of Linux's x86-64 wheels is looked at as well, by objdump (binutils), without
+which no such wheel passes: the v3 build must use the 32-byte registers, and the modules that any
+processor runs must have no AVX instruction at all.
 """
 
 import ast
@@ -70,7 +71,10 @@ def module_faults(name, elf):
 
 def code_faults(name, elf):
     """Why the machine code of an x86-64 module is not of its level."""
-    if elf[:4] != b"\x7fELF" or elf[18:20] != b"\x3e\0" or not shutil.which("objdump"):
+    if elf[:4] != b"\x7fELF" or elf[18:20] != b"\x3e\0":
+        return
+    if not shutil.which("objdump"):
+        yield f"the machine code of {name} was not looked at: objdump is missing"
         return
     with tempfile.NamedTemporaryFile(suffix=".so") as file:
         file.write(elf)
@@ -107,8 +111,8 @@ def faults(wheel):
         if name.endswith(SOURCES):
             yield f"holds the source {name}"
     metadata = files[f"{distribution}/METADATA"].decode()
-    if not re.search(r"^Requires-Dist: numpy\s*$", metadata, re.M):
-        yield "pins NumPy"
+    if not re.search(r"^Requires-Dist: numpy>=[\d.]+\s*$", metadata, re.M):
+        yield "asks for NumPy otherwise than from a version on"
     machine = wheel.stem.split("-")[-1].split(".")[-1].lower()
     machine = next((m for m in ("x86_64", "amd64", "aarch64", "arm64") if machine.endswith(m)), machine)
     expected = {f"_{level}" for level in levels(machine)} | {"_cpu"}

@@ -22,7 +22,7 @@ __all__ = ["Diagnosis", "Finding", "diagnose"]
 class Finding:
     """One thing that a diagnosis found.
 
-    Attributes
+    Parameters
     ----------
     name : str
         Which: 'overshooting', 'crawling', 'plateau', 'unfinished', 'unscaled features',
@@ -54,7 +54,7 @@ class Finding:
 class Diagnosis:
     """What `diagnose` found; printing it shows the sentences.
 
-    Attributes
+    Parameters
     ----------
     findings : list of Finding
         Empty for a healthy fit.
@@ -103,7 +103,7 @@ def diagnose(estimator, X, y, X_val=None, y_val=None):
     ----------
     estimator : fitted estimator of fastgd, or Pipeline that ends in one
         Of those that run epochs, every finding is looked for; of those that solvers fit to the optimum,
-        'unfinished', 'class imbalance' and 'under-regularised'.
+        'unfinished', 'class imbalance' and 'under-regularised'. Nothing of it is changed.
 
     X, y : array-like
         The data that it was fitted to.

@@ -23,6 +23,7 @@ class Loss:
     Parameters
     ----------
     name : str
+        What estimators call it, as in ``loss="hinge"``.
     number : int
         Its place in the kernels' table.
     tasks : tuple of str

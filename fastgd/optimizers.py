@@ -121,11 +121,12 @@ class UpdateRule(BaseEstimator):
 class State:
     """What a rule remembers of one array of weights.
 
-    Attributes
+    Parameters
     ----------
     rule : str
+        The name of the rule, which alone can go on with it.
     slots : ndarray of shape (n_slots, n_weights)
-        In the type of the weights.
+        The arrays that the rule keeps, in the type of the weights.
     numbers : ndarray of shape (6,)
         Steps taken, two sums of the rule's, and the slots of the intercept.
     intercept : float
@@ -641,6 +642,7 @@ def make_optimizer(optimizer):
     Parameters
     ----------
     optimizer : str or UpdateRule
+        A name in `OPTIMIZERS`, for the rule with its defaults, or a rule, which is returned as it is.
 
     Returns
     -------

@@ -21,6 +21,7 @@ def strengths(penalty, alpha, l1_ratio):
     Parameters
     ----------
     penalty : {None, "l2", "l1", "elasticnet"}
+        Its name; None for none.
     alpha : float
         Strength of the whole penalty.
     l1_ratio : float or None

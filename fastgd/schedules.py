@@ -189,6 +189,7 @@ class InvScaling(Schedule):
     eta0 : float or None, default=None
         > 0; None: the estimator's.
     power_t : float, default=0.5
+        How fast the rate falls: 0.5 as the root of the steps, 0 not at all.
     """
 
     _limits = {"eta0": POSITIVE, "power_t": ANY}
@@ -516,6 +517,7 @@ class Product(Schedule):
     Parameters
     ----------
     first, second : Schedule, float or callable
+        The rates that are multiplied.
     """
 
     _made_of = ("first", "second")

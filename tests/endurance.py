@@ -11,7 +11,6 @@ each, the command as many as asked for::
 
 import argparse
 import contextlib
-import gc
 import multiprocessing
 import os
 import signal
@@ -22,6 +21,7 @@ import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
+import leaks
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.exceptions import NotFittedError
@@ -281,31 +281,20 @@ def kills(times=5, d=20_000, seed=0):
                 further = Checkpoint.resume(path, X, y, max_iter=model.n_iter_ + 2)
             assert further.n_iter_ == model.n_iter_ + 2
             epochs.append(model.n_iter_)
-            litter += len(os.listdir(folder)) - 1
+            left = len(os.listdir(folder)) - 1  # a kill leaves what was being written, and no more
+            assert left <= 1, f"{left} temporary files after one kill"
+            litter += left
     return {"kills": times, "distinct epochs": len(set(epochs)), "temporary files left": litter}
 
 
 # ---- memory --------------------------------------------------------------------------------------
 
 
-def resident():
-    """Bytes of memory that this process occupies."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 def memory(name, times=1000, n=200, d=50):
-    """Bytes by which a fit leaves the process larger: the slope over the last three quarters of fits."""
+    """(bytes, Python's blocks) that a fit leaves behind, as `leaks.py` counts them."""
     arrays = data(n, d)
-    points = []
     with quiet():
-        for number in range(times):
-            fit_and_predict(name, *arrays)
-            if number % max(1, times // 40) == 0 and number >= times // 4:
-                gc.collect()
-                points.append((number, resident()))
-    at, sizes = np.array(points, float).T
-    return float(np.polyfit(at, sizes, 1)[0])
+        return leaks.lost(lambda: fit_and_predict(name, *arrays), fits=-(-times // (leaks.ROUNDS + 1)))
 
 
 # ---- the command line ----------------------------------------------------------------------------
@@ -347,9 +336,11 @@ def main(argv):
         fine &= report("kills", lambda: kills(args.times))
     if "memory" in chosen:
         for name in names:
-            slope = memory(name, args.fits)
-            fine &= slope < 512
-            print(f"{'memory':<11}{name:<36}{slope:.0f} bytes a fit", flush=True)
+            growth = memory(name, args.fits)
+            fine &= not leaks.leaks(growth)
+            print(
+                f"{'memory':<11}{name:<36}{growth[0]:.1f} bytes, {growth[1]:.2f} blocks a fit", flush=True
+            )
     return 0 if fine else 1
 
 

@@ -30,6 +30,11 @@ from sklearn.preprocessing import StandardScaler
 
 from fastgd import SGDClassifier, SGDOneClassSVM, SGDRegressor
 
+try:
+    import polars
+except ImportError:  # free-threaded interpreters have none
+    polars = None
+
 # Most fits here are cut short or roughly tuned; the tests of warnings ask for theirs by name.
 pytestmark = pytest.mark.filterwarnings(f"ignore::{ConvergenceWarning.__module__}.ConvergenceWarning")
 
@@ -134,22 +139,23 @@ def test_a_pickle_of_a_later_version_is_refused(X, y_real):
 def frames(X):
     """X in the forms that are converted rather than used in place."""
     import pandas
-    import polars
 
     names = [f"feature {j}" for j in range(X.shape[1])]
-    return {
+    forms = {
         "Fortran order": np.asfortranarray(X),
         "every other column": np.repeat(X, 2, axis=1)[:, ::2],
         "rows backwards": np.ascontiguousarray(X[::-1])[::-1],
         "list": X.tolist(),
         "big-endian": X.astype(">f8"),
         "pandas": pandas.DataFrame(X, columns=names),
-        "polars": polars.DataFrame(X, schema=names),
         "CSC": sp.csc_matrix(X),
         "COO": sp.coo_matrix(X),
         "CSR array": sp.csr_array(X),
         "LIL": sp.lil_matrix(X),
     }
+    if polars:
+        forms["polars"] = polars.DataFrame(X, schema=names)
+    return forms
 
 
 @pytest.mark.parametrize("batch_size", [1, 7])
@@ -166,11 +172,11 @@ def test_every_container(klass, form, batch_size, X, target):
 
 def test_containers_of_y_and_weights(X, y_three, row_weights):
     import pandas
-    import polars
 
     model = SGDClassifier(random_state=3, **EPOCHS)
     expected = solution(model.fit(X, y_three, sample_weight=row_weights))
-    for form in (list, pandas.Series, polars.Series, lambda v: np.repeat(v, 3)[::3]):
+    series = [pandas.Series, *([polars.Series] if polars else [])]
+    for form in (list, *series, lambda v: np.repeat(v, 3)[::3]):
         model.fit(X, form(y_three), sample_weight=form(row_weights))
         assert_array_equal(solution(model), expected)
 

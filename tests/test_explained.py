@@ -1,25 +1,49 @@
-"""Every parameter of every public class is explained where `help` shows it."""
+"""Every parameter of every public class, function and `fit` is explained where `help` shows it."""
 
+import importlib
 import inspect
 
 import pytest
 
-import fastgd
-from fastgd import model_selection
 from fastgd.linear_model import explained
 
-CLASSES = [name for name in fastgd.__all__ if inspect.isclass(getattr(fastgd, name))]
-CLASSES += model_selection.__all__
+MODULES = ("", *(f".{name}" for name in ["callbacks", "optimizers", "schedules", "losses", "penalties"]))
+MODULES += tuple(f".{name}" for name in ["display", "optimize", "diagnosis", "model_selection"])
+METHODS = ("fit", "partial_fit", "predict", "predict_proba", "predict_log_proba", "decision_function")
 
 
-@pytest.mark.parametrize("name", CLASSES)
+def ours():
+    """{name: class or function of a public module, or method of such a class that is fastgd's own}"""
+    found = {}
+    for module in (importlib.import_module(f"fastgd{name}") for name in MODULES):
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if inspect.isclass(thing) or inspect.isfunction(thing):
+                found[thing.__module__ + "." + name] = thing
+                methods = {method: getattr(thing, method, None) for method in METHODS}
+                found |= {
+                    f"{thing.__module__}.{name}.{method}": function
+                    for method, function in methods.items()
+                    if inspect.isfunction(function) and function.__module__.startswith("fastgd.")
+                }
+    return found
+
+
+PUBLIC = ours()
+
+
+@pytest.mark.parametrize("name", PUBLIC)
 def test_every_parameter_is_explained(name):
-    kind = getattr(fastgd, name, None) or getattr(model_selection, name)
-    entries = explained.entries(kind.__doc__)
-    for parameter in inspect.signature(kind).parameters:
+    doc = PUBLIC[name].__doc__
+    entries = {key.lstrip("*"): entry for key, entry in explained.entries(doc or "").items()}
+    for parameter, its in inspect.signature(PUBLIC[name]).parameters.items():
+        if parameter == "self" or its.kind in (its.VAR_POSITIONAL, its.VAR_KEYWORD):
+            continue
+        assert parameter in entries, parameter
         _, *explanation = entries[parameter].split("\n")
         assert " ".join(explanation).strip(), parameter
-    assert not explained.PLACE.search(kind.__doc__) and not explained.REST.search(kind.__doc__)
+    if inspect.isclass(PUBLIC[name]):  # nothing is left to fill in
+        assert not explained.PLACE.search(doc) and not explained.REST.search(doc)
 
 
 def test_own_explanations_come_first():

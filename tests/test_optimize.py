@@ -1,8 +1,7 @@
-"""minimize() and Optimizer: known minima, functions that fail, and the loops of the README."""
+"""minimize() and Optimizer: known minima and functions that fail."""
 
 import pickle
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -621,30 +620,6 @@ def test_a_loop_by_hand_is_the_estimator_s(X, y_two):
     model.set_params(learning_rate="constant", eta0=0.05, max_iter=10, tol=None).fit(X, y_two)
     assert_allclose(model.coef_[0], w, rtol=1e-9)
     assert_allclose(model.intercept_, b, rtol=1e-9)
-
-
-README = Path(__file__).resolve().parents[1] / "README.md"
-
-
-def readme_block(word):
-    """The README's Python block with a word in it, as a text that can be run."""
-    text = README.read_text(encoding="utf-8")
-    (block,) = [b for b in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if word in b]
-    return block
-
-
-def test_the_readme_s_classic(capsys):
-    exec(readme_block("minimize("), {})
-    first, second = capsys.readouterr().out.splitlines()
-    assert first == "[5.   4.4  3.92]"
-    assert "after 70 steps" in second
-
-
-def test_the_readme_s_network():
-    block = readme_block("Optimizer(")
-    assert len(block.splitlines()) <= 25
-    exec(block, scope := {})
-    assert scope["accuracy"] > 0.95
 
 
 def test_rules_and_what_they_say():

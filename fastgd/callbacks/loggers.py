@@ -54,6 +54,7 @@ class CSVLogger(_Logger):
     Parameters
     ----------
     path : str or path-like
+        The file; it is written to after every epoch.
 
     append : bool, default=False
         Go on with an existing file, as for a fit that is resumed; False: begin anew with each fit.
@@ -77,6 +78,7 @@ class JSONLogger(_Logger):
     Parameters
     ----------
     path : str or path-like
+        The file; it is written to after every epoch.
 
     append : bool, default=False
         Go on with an existing file, as for a fit that is resumed; False: begin anew with each fit.

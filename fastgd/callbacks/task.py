@@ -341,7 +341,7 @@ class Epoch:
 
     A callback finds it as ``context.epoch`` in ``on_fit_task_end``.
 
-    Attributes
+    Parameters
     ----------
     epoch : int
         Its number, from 1.
@@ -355,8 +355,17 @@ class Epoch:
     estimator : estimator
         The one that is being fitted.
 
+    history : dict or None
+        What is known so far, worked out when it is asked for.
+
     seconds : float
         Since training began, an earlier run's included that a checkpoint went on from.
+
+    reconstruction_attributes : callable, default=None
+        Gives the attributes of the model as it is now, for `fitted_estimator`.
+
+    task : object, default=None
+        The fit's own record, by which callbacks reach the training.
     """
 
     def __init__(

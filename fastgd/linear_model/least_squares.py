@@ -221,7 +221,9 @@ class LinearRegression(Solved, _LinearRegression):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets; each column is a model of its own.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, as if each were there so many times.
 
@@ -361,7 +363,9 @@ class Ridge(Solved, _Ridge):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets; each column is a model of its own.
         sample_weight : float or array-like of shape (n_samples,), default=None
             Weights of the rows, as if each were there so many times.
 
@@ -571,7 +575,9 @@ class ElasticNet(Solved, _ElasticNet):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets; each column is a model of its own.
         sample_weight : float or array-like of shape (n_samples,), default=None
             Weights of the rows, as if each were there so many times.
         check_input : bool, default=True

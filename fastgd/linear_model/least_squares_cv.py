@@ -207,7 +207,9 @@ class RidgeCV(Solved, _RidgeCV):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets; each column is a model of its own.
         sample_weight : float or array-like of shape (n_samples,), default=None
             Weights of the rows, in fits and in scores.
         **params : dict
@@ -418,7 +420,9 @@ class PenaltyPath(Solved):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
         y : array-like of shape (n_samples,)
+            Targets.
         sample_weight : float or array-like of shape (n_samples,), default=None
             Weights of the rows, in fits and in scores.
         **params : dict

@@ -524,6 +524,7 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            Rows to predict, with the features of the fit.
 
         Returns
         -------
@@ -538,6 +539,7 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            Rows to predict, with the features of the fit.
 
         Returns
         -------
@@ -552,6 +554,7 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            Rows to predict, with the features of the fit.
 
         Returns
         -------
@@ -567,6 +570,7 @@ class LogisticRegression(CallbackSupportMixin, _LogisticRegression):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            Rows to predict, with the features of the fit.
 
         Returns
         -------

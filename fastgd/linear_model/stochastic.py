@@ -1001,13 +1001,16 @@ class SGDClassifier(_Descending, _SGDClassifier):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            The rows of this epoch, with the same features in each call.
 
         y : array-like of shape (n_samples,)
+            Labels.
 
         classes : array-like of shape (n_classes,), default=None
             All labels that will ever come; required in the first call.
 
         sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, >= 0.
 
         Returns
         -------
@@ -1223,6 +1226,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            Rows to predict, with the features of the fit.
 
         Returns
         -------
@@ -1237,6 +1241,7 @@ class SGDClassifier(_Descending, _SGDClassifier):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            Rows to predict, with the features of the fit.
 
         Returns
         -------
@@ -1507,10 +1512,13 @@ class SGDRegressor(_Descending, _SGDRegressor):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            The rows of this epoch, with the same features in each call.
 
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
 
         sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, >= 0.
 
         Returns
         -------
@@ -1633,6 +1641,7 @@ class SGDRegressor(_Descending, _SGDRegressor):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            Rows to predict, with the features of the fit.
 
         Returns
         -------
@@ -1831,11 +1840,13 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            The rows of this epoch, with the same features in each call.
 
         y : None
             Ignored.
 
         sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, >= 0.
 
         Returns
         -------
@@ -1897,6 +1908,7 @@ class SGDOneClassSVM(_Descending, _SGDOneClassSVM):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            Rows to predict, with the features of the fit.
 
         Returns
         -------
