@@ -57,9 +57,9 @@ class _Sharing:
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-
+            The rows, which `cv` splits by number: they are not copied.
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
-
+            Labels of a classifier, numbers of a regressor.
         **params : dict
             Passed on to the estimator, the scorers and the splitter.
 

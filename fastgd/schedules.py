@@ -601,6 +601,17 @@ def _written(name):
 def as_schedule(given, name="schedule"):
     """The schedule that is given as an object, as a number, which is a constant rate, or as a callable.
 
+    Parameters
+    ----------
+    given : Schedule, float or callable
+        A callable gives the rate of a step by its number, from 1.
+    name : str, default='schedule'
+        What it is called in messages.
+
+    Returns
+    -------
+    Schedule
+
     Raises
     ------
     TypeError
