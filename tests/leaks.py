@@ -106,8 +106,8 @@ def kinds():
         "automatic": lambda: SGDRegressor(learning_rate="auto", max_iter=2).fit(X, y),
         "one class": lambda: SGDOneClassSVM(max_iter=2).fit(X),
         "partial_fit": lambda: SGDRegressor().partial_fit(X, y),
-        "ridge": lambda: Ridge().fit(X[:, :60], y),
-        "elastic net": lambda: ElasticNet(alpha=0.1).fit(X[:, :60], y),
+        "ridge": lambda: Ridge().fit(X[:, :300], y),
+        "elastic net": lambda: ElasticNet(alpha=0.1).fit(X[:, :300], y),
         "logistic": lambda: LogisticRegression().fit(X[:, :60], three),
         "refused": refused,
     }
