@@ -389,9 +389,7 @@ class Band:
             self.results[live[place]] = Overflow(self.epoch, float(columns[2, place]))
         spent = self.most[live] <= self.epoch
         if (~finite | plateau | spent).all():
-            spent[:] = (
-                False  # the last ones stay live until `end`: a fit with more epochs goes on with them
-            )
+            spent[:] = False  # they stay live until `end`: a fit with more epochs goes on with them
         for place in np.flatnonzero(finite & (plateau | spent)):
             self._finish(place, plateau[place])
         self._drop()
