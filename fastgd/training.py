@@ -281,12 +281,20 @@ class Training:
         return self.run.begun() and self.run.finite()
 
     def result(self, failure=None, stopped=False):
-        """The `FitResult`, after the end or an interruption."""
+        """The `FitResult`, after the end or an interruption.
+
+        Raises
+        ------
+        Overflow
+            If the running average became infinite or NaN.
+        """
         run = self.run
         if not self.history and run.begun():  # interrupted in the first epoch: what it saw until then
             self._account(run.close(self.epoch))
         weights = self.best or run.weights(copy=False)
         coef, intercept, average_coef, average_intercept, state = weights
+        if failure is None and average_coef is not None and not np.isfinite(average_coef).all():
+            raise Overflow(self.epoch, self.history[-1][2])  # of the sum alone: the weights are finite
         n_iter = len(self.history)
         restored = self.best is not None
         return FitResult(

@@ -133,7 +133,10 @@ class OneByOne:
                 continue
             if training.run.begun():
                 asked = stopped and not (training.ended and not training.partial)
-                self.results[i] = training.result(failure, asked)
+                try:
+                    self.results[i] = training.result(failure, asked)
+                except Overflow as error:
+                    self.results[i] = error
             else:
                 self.results[i] = untrained(training.problem)
                 self.results[i].failure = failure

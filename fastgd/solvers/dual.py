@@ -65,6 +65,8 @@ class Ascent:
         self.objective = objective
         self.design = design = Design(objective, goal.n_threads, precise=True, scaled=False)
         self.l2, self.total = float(objective.l2), objective.total
+        if not self.l2 > 0:
+            raise ValueError("Solver dual needs an l2 penalty. Give a finite C, or solver='auto'.")
         self.share = 1.0 / (self.total * self.l2)
         self.theta = np.zeros(design.n)
         self.w = padded(None, design.d, objective.X.dtype)
