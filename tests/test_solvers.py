@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_info
 
-from fastgd.solvers import Goal, Objective, choose, solve
+from fastgd.solvers import Goal, Objective, choose, softmax, solve
 from fastgd.solvers.blas import one_thread
 
 BINARY = ("newton", "conjugate", "dual")
@@ -365,3 +365,16 @@ def test_nearly_full_sparse_rows_are_dense_ones():
         assert isinstance(full.X, np.ndarray) and full.X.dtype == kind
         np.testing.assert_array_equal(*(solve(each).coef for each in (full, plain)))
     assert sp.issparse(problem("csr").X)
+
+
+def test_curvatures_that_have_faded_away_leave_a_share():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((60, 4)), (np.arange(60) % 3).astype(np.int32)
+    model = softmax.Softmax(Objective(X, y, "multinomial", l2=0.0, classes=3), Goal(), precise=True)
+    point = model.first_point(None)
+    metric = softmax.FullMetric(point, Goal())
+    assert metric.faded(point) is None  # the Hessian is made at the first refresh
+    metric.refresh(point)
+    np.testing.assert_allclose(metric.faded(point), 1.0, rtol=1e-3)
+    settled = metric.faded(point.moved(1e6 * rng.standard_normal(model.size)))  # no row is undecided
+    assert (settled[:-1] < 1e-3).all() and (settled > 0).all()

@@ -26,6 +26,7 @@ FULL = 1200  # parameters up to which the Hessian itself is the metric
 KRONECKER = 3000  # columns up to which X'X is diagonalised
 ROWS_PER_COLUMN = 12  # in a sample for X'X
 BLOCK_BYTES = 1 << 19  # of rows in one matrix product
+FADED = 1e-8  # least share of a curvature that is told: all rows settled leave none
 
 
 def solve(objective, goal, start=None):
@@ -309,10 +310,10 @@ class FullMetric:
         return True
 
     def faded(self, point):
-        """The curvature of each parameter at a point over that in the metric, at most 1."""
+        """The curvature of each parameter at a point over that in the metric, FADED ... 1."""
         if self.factor is None:
             return None
-        return np.minimum((curvatures(point) + self.model.penalty()) / self.diagonal, 1.0)
+        return np.clip((curvatures(point) + self.model.penalty()) / self.diagonal, FADED, 1.0)
 
     def _outer(self, p, s):
         """sum_i s_i (p_i x x_i) (p_i x x_i)' over the pairs of class and column."""
